@@ -1,0 +1,10 @@
+"""Deep generative anomaly detection with the interface of scikit-learn."""
+
+from ._alad import ALAD
+from ._base import BaseDetector
+from ._game import Game
+from .networks import MLP
+
+__version__ = "0.1.0.dev0"
+
+__all__ = ["ALAD", "MLP", "BaseDetector", "Game"]

@@ -1,0 +1,555 @@
+"""Base class of the detectors."""
+
+import warnings
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from copy import deepcopy
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    OutlierMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import EarlyStopping
+from skorch.helper import predefined_split
+
+from ._game import Ensemble
+from ._net import AdversarialNet, RowByRow, Rows, blocks
+from .callbacks import FitTasks
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:
+        """Stands for what scikit-learn has from version 1.9 on."""
+
+
+#: Rows that are scored at once. A matrix product of another size may round differently, so
+#: that every block has this size, the last one filled up: a score is the same to the last bit
+#: whatever else is scored with it.
+BLOCK_ROWS = 1024
+
+
+@contextmanager
+def forked_generators(seed):
+    """Seed torch, or set its CPU generator to a state, inside the block; restore it outside."""
+    with torch.random.fork_rng():
+        if torch.is_tensor(seed):
+            torch.set_rng_state(seed)
+            seed = int(torch.randint(2**31, ())) if torch.cuda.is_available() else None
+            torch.cuda.manual_seed_all(seed) if seed is not None else None
+        else:
+            torch.manual_seed(seed)
+        yield
+
+
+def draw_seed(random_state):
+    """Draw a seed; None is fresh entropy and not numpy's global generator."""
+    if random_state is None:
+        random_state = np.random.default_rng()
+        return int(random_state.integers(2**31))
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+class BaseDetector(
+    CallbackSupportMixin,
+    OutlierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    ABC,
+):
+    """Base class that turns a :class:`~skgad._game.Game` into a scikit-learn detector.
+
+    A detector has parameters, ``_make_game`` and the ``kinds`` that its game can produce.
+
+    Notes
+    -----
+    *A note on design.* The skorch net is composed and not inherited: scikit-learn's contract
+    on parameters and skorch's are at odds (a bare skorch net fails most of
+    ``check_estimator``). Scores are computed in blocks of one size and not in double
+    precision, which would cost twice the time and a second copy of the networks.
+    Known labels are metadata and never ``y``, so that
+    ``cross_val_score(detector, X, y)`` cannot hand the truth to `fit`.
+    """
+
+    _parameter_constraints: dict = {
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "net_params": [dict, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    #: Mini-batches of ``max_epochs="auto"``.
+    _auto_steps = 5000
+
+    #: What :meth:`sample` and :meth:`reconstruct` can produce.
+    _sample_kinds = ("inlier",)
+    _reconstruct_kinds = ("inlier",)
+
+    def __init__(
+        self,
+        *,
+        n_members,
+        contamination,
+        max_epochs,
+        batch_size,
+        lr,
+        early_stopping,
+        validation_fraction,
+        n_iter_no_change,
+        warm_start,
+        callbacks,
+        net_params,
+        device,
+        random_state,
+        verbose,
+    ):
+        self.n_members = n_members
+        self.contamination = contamination
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @abstractmethod
+    def _make_game(self, n_features):
+        """Return a callable without arguments that makes the game."""
+
+    def _method_callbacks(self):
+        """Named callbacks that belong to the method."""
+        return []
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Train the networks on rows that are normal, or nearly all of them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows. They are read as float32; sparse rows become dense one
+            mini-batch at a time.
+        y : Ignored
+            Present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If `X` is no table of finite numbers with at least two rows, or if a loss or a
+            score becomes infinite or NaN. An earlier fit is then kept as it was.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the training was interrupted with Ctrl-C. The detector then works with what it
+            has learned; `n_iter_` tells the number of completed epochs. Interrupted before
+            the end of the first epoch, `fit` raises the KeyboardInterrupt.
+        """
+        return self._fit(X, y, go_on=self.warm_start and hasattr(self, "net_"))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Go on training for one epoch.
+
+        The threshold is set anew from the scores of these rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : Ignored
+            Present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+        """
+        return self._fit(X, y, go_on=hasattr(self, "net_"), n_epochs=1)
+
+    def _fit(self, X, y=None, *, go_on, n_epochs=None, labels=None):
+        with self._unchanged_on_failure():
+            X = self._check_rows(X, reset=not go_on)
+            seed = self._seed if go_on else draw_seed(self.random_state)
+            device = self._check_device()
+            train, valid = self._split(X, labels, seed, device)
+            n_epochs = self._n_epochs(len(train)) if n_epochs is None else n_epochs
+            context = self._begin_fit_task(X, y, n_epochs)
+
+            with forked_generators(self._generator_state if go_on else seed):
+                # Going on, a copy is trained, so that a failure leaves the detector as it was.
+                net = deepcopy(self.net_) if go_on else self._make_net(X.shape[1], device)
+                net.set_params(
+                    lr=self.lr,
+                    batch_size=self.batch_size,
+                    max_epochs=n_epochs,
+                    verbose=self.verbose,
+                    train_split=None if valid is None else predefined_split(valid),
+                )
+                tasks = [] if context is None else [("tasks", FitTasks(self, context, X, y))]
+                net.callbacks_ += tasks
+                net.partial_fit(train)
+                net.callbacks_ = net.callbacks_[: len(net.callbacks_) - len(tasks)]
+                net.set_params(train_split=None)  # or the net would keep the held-out rows
+                generator_state = torch.get_rng_state()
+
+            if net.interrupted_:
+                if not net.history:
+                    raise KeyboardInterrupt
+                warnings.warn(
+                    f"Training was interrupted after {len(net.history)} epochs.",
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+            self.__dict__.update(self._results(net, X))
+            self._seed = seed
+            self._generator_state = generator_state
+        if context is not None:
+            context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _results(self, net, X):
+        """Fitted attributes that follow from a trained net and the training rows."""
+        module = net.module_.eval()
+        member_scores = self._map_rows(net, X, lambda x: module.member_scores(x).T)
+        if not np.isfinite(member_scores).all():
+            raise ValueError(
+                "Training gave anomaly scores that are not finite. Scale the features, for "
+                "example with StandardScaler or MinMaxScaler, or lower the learning rate 'lr'."
+            )
+        if len(module.games) > 1:
+            module.calibrate(member_scores)
+        train_scores = -module.combine(torch.from_numpy(member_scores.T)).numpy()
+        return {
+            "net_": net,
+            "history_": net.history,
+            "n_iter_": len(net.history),
+            "train_scores_": train_scores,
+            "offset_": self._offset(train_scores, self.contamination),
+            "_n_features_out": module.encode(torch.zeros(1, X.shape[1])).shape[1],
+        }
+
+    @contextmanager
+    def _unchanged_on_failure(self):
+        """Restore the fitted attributes of an earlier fit if the block raises."""
+
+        def fitted(attributes):
+            return {name for name in attributes if name.endswith("_")}
+
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            for name in fitted(vars(self)):
+                delattr(self, name)
+            self.__dict__.update({name: before[name] for name in fitted(before)})
+            raise
+
+    def _check_rows(self, X, reset):
+        try:
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=np.float32,
+                ensure_min_samples=2 if reset else 1,
+            )
+        except ValueError as error:
+            if "could not convert" not in str(error):
+                raise
+            raise ValueError(
+                f"{type(self).__name__} takes a table of numbers, but {error}. Encode columns of "
+                "categories first, for example with a ColumnTransformer and a OneHotEncoder."
+            ) from error
+
+    def _check_device(self):
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(
+                f"device={self.device!r} is no device: use 'auto', 'cpu', 'cuda' or 'cuda:1'."
+            ) from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"device={self.device!r} was asked for, but torch finds no CUDA device here: "
+                "use 'auto' or 'cpu'."
+            )
+        return device
+
+    def _split(self, X, labels, seed, device):
+        """Rows to train on, and rows that early stopping watches, or None."""
+        if not self.early_stopping:
+            return Rows(X, labels, device), None
+        labels = np.zeros(X.shape[0], np.int8) if labels is None else labels
+        X_train, X_valid, labels_train, labels_valid = train_test_split(
+            X, labels, test_size=self.validation_fraction, random_state=seed
+        )
+        return Rows(X_train, labels_train, device), Rows(X_valid, labels_valid, device)
+
+    def _n_epochs(self, n_samples):
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        return max(1, round(self._auto_steps / max(1, n_samples / self.batch_size)))
+
+    def _make_net(self, n_features, device):
+        net_params = self.net_params or {}
+        if "optimizer" not in net_params:
+            net_params = {"optimizer__fused": True, **net_params}
+        callbacks = self._method_callbacks()
+        if self.early_stopping:
+            stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)
+            callbacks.append(("early_stopping", stop))
+        callbacks += clone(self.callbacks, safe=False) or []
+        net = AdversarialNet(
+            Ensemble,
+            module__make_game=self._make_game(n_features),
+            module__n_members=self.n_members,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            callbacks=callbacks,
+            device=device,
+            **net_params,
+        )
+        return net.initialize()
+
+    def _begin_fit_task(self, X, y, n_epochs):
+        """Context of scikit-learn's callbacks, or None without callbacks."""
+        if not hasattr(self, "_skl_callbacks"):
+            return None
+        context = self._init_callback_context(max_subtasks=n_epochs)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        return context
+
+    def _map_rows(self, net, X, function):
+        """Apply a function of ``(BLOCK_ROWS, n_features)`` tensors to all rows."""
+        device = next(net.module_.parameters()).device
+        with torch.inference_mode(), RowByRow():
+            parts = [function(x).cpu() for x in blocks(X, BLOCK_ROWS, device)]
+        return torch.cat(parts)[: X.shape[0]].numpy()
+
+    def _offset(self, train_scores, contamination):
+        contamination = 0.05 if contamination == "auto" else contamination
+        return np.percentile(train_scores, 100.0 * contamination)
+
+    def set_threshold(self, *, contamination):
+        """Move the threshold without training again.
+
+        Parameters
+        ----------
+        contamination : "auto" or float
+            Becomes the parameter of this name; see the class.
+
+        Returns
+        -------
+        self : object
+            The detector with its new `offset_`.
+
+        Raises
+        ------
+        ValueError
+            If `contamination` is neither "auto" nor in (0, 0.5].
+        NotFittedError
+            If the detector has not been fitted.
+        """
+        check_is_fitted(self)
+        validate_parameter_constraints(
+            {"contamination": self._parameter_constraints["contamination"]},
+            {"contamination": contamination},
+            caller_name=f"{type(self).__name__}.set_threshold",
+        )
+        self.contamination = contamination
+        self.offset_ = self._offset(self.train_scores_, contamination)
+        return self
+
+    def score_samples(self, X):
+        """Opposite of the method's anomaly score.
+
+        The score of a row is the same to the last bit whatever rows are scored with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            The higher, the more normal.
+
+        Raises
+        ------
+        ValueError
+            If `X` does not fit the training rows, or if a score is not finite.
+        """
+        check_is_fitted(self)
+        X = self._check_rows(X, reset=False)
+        scores = -self._map_rows(self.net_, X, self.net_.module_.score)
+        n_bad = np.count_nonzero(~np.isfinite(scores))
+        if n_bad:
+            raise ValueError(
+                f"The scores of {n_bad} of {len(scores)} rows are not finite. Their values, up to "
+                f"{abs(X).max():.3g} in size, are too far from the training rows: scale them."
+            )
+        return scores
+
+    def decision_function(self, X):
+        """Score above the threshold.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            ``score_samples(X) - offset_``; negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell outliers from inliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+            -1 for outliers and +1 for inliers.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def transform(self, X):
+        """Latent code of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_members * latent_dim), float32
+            The codes of the members, side by side.
+        """
+        check_is_fitted(self)
+        return self._map_rows(self.net_, self._check_rows(X, reset=False), self.net_.module_.encode)
+
+    def reconstruct(self, X, *, kind="inlier"):
+        """What each row would be if it were normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+        kind : {"inlier", "outlier"}, default="inlier"
+            What to make of the rows.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features), float32
+            The reconstructions, averaged over the members.
+
+        Raises
+        ------
+        ValueError
+            If the method cannot produce this `kind`.
+        """
+        check_is_fitted(self)
+        self._check_kind("reconstruct", kind)
+        X = self._check_rows(X, reset=False)
+        return self._map_rows(self.net_, X, lambda x: self.net_.module_.reconstruct(x, kind))
+
+    def sample(self, n_samples=1, *, kind="inlier", random_state=None):
+        """Generate new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows. The first rows of a larger sample are those of a smaller one.
+        kind : {"inlier", "outlier"}, default="inlier"
+            What to generate.
+        random_state : int, RandomState instance or None, default=None
+            Determines the rows.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features), float32
+            Each row comes from one of the members, chosen at random.
+
+        Raises
+        ------
+        ValueError
+            If the method cannot produce this `kind`.
+        """
+        check_is_fitted(self)
+        self._check_kind("sample", kind)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        module, device = self.net_.module_, next(self.net_.module_.parameters()).device
+        with forked_generators(draw_seed(random_state)), torch.inference_mode():
+            parts = [
+                module.sample(BLOCK_ROWS, kind, device).cpu()
+                for _ in range(0, n_samples, BLOCK_ROWS)
+            ]
+        return torch.cat(parts)[:n_samples].numpy()
+
+    def _check_kind(self, verb, kind):
+        kinds = getattr(self, f"_{verb}_kinds")
+        if kind in kinds:
+            return
+        others = [
+            cls.__name__
+            for cls in BaseDetector.__subclasses__()
+            if kind in getattr(cls, f"_{verb}_kinds") and cls.__module__.startswith("skgad.")
+        ]
+        raise ValueError(
+            f"{type(self).__name__} cannot {verb} kind={kind!r}, only {' and '.join(kinds)}. "
+            f"Detectors that can: {', '.join(others) or 'none in this version of skgad'}."
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,229 @@
+"""The skorch net that makes the players of a game move in turn, and its batches."""
+
+import math
+
+import numpy as np
+import torch
+from scipy import sparse
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from skorch.dataset import unpack_data
+from skorch.utils import TeeGenerator
+from torch.overrides import TorchFunctionMode
+
+
+class Rows(torch.utils.data.Dataset):
+    """Rows of a table that are taken many at a time, as float32 tensors on a device.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        The table. It is neither copied nor made dense as a whole, with one exception: a
+        dense table that takes less than half of a GPU's free memory is moved there, once.
+    labels : ndarray of shape (n_samples,) or None, default=None
+        What is known of the rows; None is 0 for every row.
+    device : str or torch.device, default="cpu"
+        Where the tensors are wanted.
+    """
+
+    def __init__(self, X, labels=None, device="cpu"):
+        self.labels = np.zeros(X.shape[0], np.int8) if labels is None else labels
+        self.device = torch.device(device)
+        self.X = X
+        if self.device.type == "cuda" and not sparse.issparse(X):
+            free, _ = torch.cuda.mem_get_info(self.device)
+            if X.nbytes < free / 2:
+                self.X = torch.tensor(X, device=self.device)
+                self.labels = torch.tensor(self.labels, device=self.device)
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    def __getitem__(self, index):
+        """Rows and labels at an array of positions."""
+        if torch.is_tensor(self.X):
+            index = torch.from_numpy(index).to(self.device)
+            return self.X[index], self.labels[index]
+        rows, labels = self.X[index], self.labels[index]
+        rows = rows.toarray() if sparse.issparse(rows) else rows
+        return torch.from_numpy(rows).to(self.device), torch.from_numpy(labels).to(self.device)
+
+
+def blocks(X, n_rows, device):
+    """Yield the rows of ``X`` in order, in blocks of ``n_rows``, the last filled up with zeros."""
+    for start in range(0, X.shape[0], n_rows):
+        rows = X[start : start + n_rows]
+        block = np.zeros((n_rows, X.shape[1]), np.float32)
+        block[: rows.shape[0]] = rows.toarray() if sparse.issparse(rows) else rows
+        yield torch.from_numpy(block).to(device)
+
+
+class RowByRow(TorchFunctionMode):
+    """Inside the block, an affine layer treats a row alike wherever it stands in its batch.
+
+    A library for matrix products computes the edges of a matrix with other instructions, and
+    so in another order, than its bulk. With few outputs the edge goes through all rows of
+    ``x @ W.T``, and equal rows get unequal last bits (seen with MKL for 2 to 11 outputs). In
+    ``W @ x.T`` each row of ``x`` is a column, and the blocks have as many columns as need no edge.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.nn.functional.linear and args[0].dim() == 2 and args[2] is not None:
+            x, weight, bias = args
+            return torch.addmm(bias[:, None], weight, x.T).T
+        return func(*args, **(kwargs or {}))
+
+
+class BatchLoader:
+    """A ``DataLoader`` without workers and collation: one indexing for each batch.
+
+    A last batch of a single row joins the batch before it, as batch-norm has nothing to
+    normalise by in a single row.
+    """
+
+    def __init__(self, dataset, batch_size=128, shuffle=False):
+        self.dataset = dataset
+        self.batch_size = len(dataset) if batch_size == -1 else batch_size
+        self.shuffle = shuffle
+
+    def __len__(self):
+        whole, rest = divmod(len(self.dataset), self.batch_size)
+        return max(1, whole + (rest > 1))
+
+    def __iter__(self):
+        n_samples = len(self.dataset)
+        order = torch.randperm(n_samples) if self.shuffle else torch.arange(n_samples)
+        bounds = [*range(0, len(self) * self.batch_size, self.batch_size), n_samples]
+        for start, stop in zip(bounds, bounds[1:], strict=False):
+            yield self.dataset[order[start:stop].numpy()]
+
+
+class AdversarialNet(NeuralNet):
+    """skorch net for an :class:`~skgad._game.Ensemble` of games.
+
+    One module, one optimizer, many players: a move is a step of the optimizer while all
+    other players have no gradient, which torch's optimizers skip: no momentum, no weight
+    decay, no count of steps for them.
+
+    Notes
+    -----
+    *A note on design.* ``train_step`` is overridden and not ``train_step_single``, whose
+    closure would zero all gradients and play the batch twice. skorch's ``DataLoader`` is
+    replaced, because collating rows one by one costs more than a step of a small game.
+    The records of single batches are dropped when their epoch has been averaged: a long
+    training would otherwise keep and pickle hundreds of thousands of them.
+    """
+
+    def __init__(
+        self,
+        module,
+        *,
+        criterion=torch.nn.Identity,  # games have their losses; skorch wants one
+        optimizer=torch.optim.Adam,
+        lr=1e-4,
+        train_split=None,
+        iterator_train=BatchLoader,
+        iterator_train__shuffle=True,
+        iterator_valid=BatchLoader,
+        **kwargs,
+    ):
+        super().__init__(
+            module,
+            criterion=criterion,
+            optimizer=optimizer,
+            lr=lr,
+            train_split=train_split,
+            iterator_train=iterator_train,
+            iterator_train__shuffle=iterator_train__shuffle,
+            iterator_valid=iterator_valid,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("valid_loss", PassthroughScoring("valid_loss")),
+            ("print_log", PrintLog()),
+        ]
+
+    def on_epoch_begin(self, net, **kwargs):
+        super().on_epoch_begin(net, **kwargs)
+        self.module_.set_epoch(len(self.history) - 1)
+        self._set_training(True)  # once an epoch: it walks through all modules
+
+    def on_epoch_end(self, net, **kwargs):
+        """Average the players' losses over the epoch."""
+        super().on_epoch_end(net, **kwargs)
+        batches = self.history[-1]["batches"]
+        for name in [f"{player}_loss" for player in self.module_.players]:
+            weights = [b["train_batch_size"] for b in batches if name in b]
+            if weights:
+                losses = [b[name] for b in batches if name in b]
+                self.history.record(name, float(np.average(losses, weights=weights)))
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        try:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        except KeyboardInterrupt:  # by the user: early stopping raises it elsewhere
+            self.interrupted_ = True
+            raise
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        self.interrupted_ = False
+        try:
+            return super().fit_loop(X, y, epochs, **fit_params)
+        finally:
+            if self.interrupted_:
+                del self.history[-1]
+            self.module_.eval()
+
+    def train_step(self, batch, **fit_params):
+        losses = {}
+        for player, loss in self.module_.play(*unpack_data(batch)):
+            self._move(player, loss, batch)
+            losses.setdefault(player, []).append(loss.detach().mean())
+        means = torch.stack([torch.stack(moves).mean() for moves in losses.values()])
+        means = dict(zip(losses, means.tolist(), strict=True))  # one wait for the device
+        for player, loss in means.items():
+            if not math.isfinite(loss):
+                raise DivergenceError(player, loss, epoch=len(self.history))
+            self.history.record_batch(f"{player}_loss", loss)
+        return {"loss": np.float64(sum(means.values())), "y_pred": None}
+
+    def _move(self, player, loss, batch):
+        parameters = [p for p in self.module_.player_parameters(player) if p.requires_grad]
+        self.optimizer_.zero_grad()
+        loss.sum().backward(inputs=parameters)
+        self.notify(
+            "on_grad_computed",
+            named_parameters=TeeGenerator(self.module_.named_parameters()),
+            batch=batch,
+            training=True,
+        )
+        self.optimizer_.step()
+
+    def validation_step(self, batch, **fit_params):
+        self._set_training(False)
+        x, _ = unpack_data(batch)
+        with torch.no_grad():
+            return {"loss": self.module_.validation_loss(x), "y_pred": None}
+
+    def torch_compile(self, module, name):
+        """Compile the networks in place; the games stay plain Python."""
+        if self.compile:
+            for game in getattr(module, "games", ()):
+                for network in game.children():
+                    network.compile(**self.get_params_for("compile"))
+        return module
+
+
+class DivergenceError(ValueError):
+    """A player's loss is not finite any more."""
+
+    def __init__(self, player, loss, epoch):
+        super().__init__(
+            f"Training diverged: the loss of the {player} was {loss} in epoch {epoch}. Scale the "
+            "features, for example with StandardScaler or MinMaxScaler, or lower the learning "
+            "rate 'lr'; callbacks=[skorch.callbacks.GradientNormClipping(1.0)] can help too."
+        )

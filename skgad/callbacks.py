@@ -1,0 +1,110 @@
+"""skorch callbacks that skorch lacks."""
+
+from copy import deepcopy
+
+from skorch.callbacks import Callback
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+__all__ = ["WeightAveraging"]
+
+
+class WeightAveraging(Callback):
+    """Exponential moving average of all weights, used for scoring instead of the last ones.
+
+    After every mini-batch, ``average <- decay * average + (1 - decay) * weights``. The
+    averages live in the module, so that pickling, checkpoints and early stopping keep them.
+    Statistics that are no weights, as those of batch-norm, are copied and not averaged.
+
+    Parameters
+    ----------
+    decay : float, default=0.999
+        Weight of the past, in [0, 1).
+    warm_up : bool, default=True
+        Bound the decay by ``(1 + t) / (10 + t)`` after ``t`` mini-batches, as TensorFlow's
+        moving average does when it is told the number of updates. Otherwise the first few
+        thousand mini-batches are spent on forgetting the initial weights.
+
+    Attributes
+    ----------
+    n_updates_ : int
+        Number of mini-batches averaged so far.
+
+    Examples
+    --------
+    >>> from skgad import ALAD
+    >>> from skgad.callbacks import WeightAveraging
+    >>> detector = ALAD(ema_decay=None, callbacks=[WeightAveraging(decay=0.99)])
+    """
+
+    def __init__(self, decay=0.999, warm_up=True):
+        self.decay = decay
+        self.warm_up = warm_up
+
+    def initialize(self):
+        """Forget earlier averages."""
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"decay must be in [0, 1), got {self.decay!r}.")
+        self.n_updates_ = 0
+        return self
+
+    def on_train_begin(self, net, **kwargs):
+        """Start from the weights as they are, or go on with the averages of before."""
+        ensemble = net.module_
+        ensemble.start_averaging()
+        self._weights = list(ensemble.games.parameters())
+        self._averages = list(ensemble.averages.parameters())
+        self._statistics = list(
+            zip(ensemble.averages.buffers(), ensemble.games.buffers(), strict=True)
+        )
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        """Move the averages towards the weights."""
+        if not training:
+            return
+        decay = self.decay
+        if self.warm_up:
+            decay = min(decay, (1 + self.n_updates_) / (10 + self.n_updates_))
+        get_ema_multi_avg_fn(decay)(self._averages, self._weights, None)
+        for average, current in self._statistics:
+            average.copy_(current)
+        self.n_updates_ += 1
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the tensors: they belong to the module, and travel with it alone."""
+        del self._weights, self._averages, self._statistics
+
+
+class FitTasks(Callback):
+    """Tell scikit-learn's callbacks of every epoch, and stop when one of them asks for it.
+
+    Parameters
+    ----------
+    detector : BaseDetector
+        The estimator that is being fitted.
+    context : sklearn.callback.CallbackContext
+        The task of fitting it, whose subtasks are the epochs.
+    X, y
+        What it is fitted on.
+    """
+
+    def __init__(self, detector, context, X, y):
+        self.detector = detector
+        self.context = context
+        self.X = X
+        self.y = y
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Begin a subtask."""
+        self.epoch_ = self.context.subcontext(task_name="epoch")
+        self.epoch_.call_on_fit_task_begin(estimator=self.detector, X=self.X, y=self.y)
+
+    def on_epoch_end(self, net, **kwargs):
+        """End the subtask; the detector as it is now is made only if a callback wants it."""
+        stop = self.epoch_.call_on_fit_task_end(
+            estimator=self.detector,
+            X=self.X,
+            y=self.y,
+            reconstruction_attributes=lambda: self.detector._results(deepcopy(net), self.X),
+        )
+        if stop:
+            raise KeyboardInterrupt  # skorch's way of ending a training

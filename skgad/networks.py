@@ -1,0 +1,172 @@
+"""Families of networks: what a method is built from.
+
+The ``networks`` parameter of a detector takes any object with the three methods of
+:class:`MLP`: ``encoder(n_features, latent_dim)``, ``decoder(latent_dim, n_features)`` and
+``discriminator(*n_inputs)``. A method that is named after one network of the game, as
+``d_xz``, builds that network instead.
+"""
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+__all__ = ["MLP", "Discriminator", "hidden_layers", "mlp"]
+
+ACTIVATIONS = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+def linear(n_inputs, n_outputs):
+    """Affine layer that starts with Glorot-uniform weights and no bias."""
+    layer = nn.Linear(n_inputs, n_outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def hidden_layers(sizes, activation="leaky_relu", dropout=0.0):
+    """Affine layers between the ``sizes``, each with its activation.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths, the input's first.
+    activation : {"elu", "gelu", "leaky_relu", "relu", "silu", "tanh"}, default="leaky_relu"
+        What follows each affine layer. The leaky ReLU has a slope of 0.2.
+    dropout : float, default=0.0
+        Probability of dropping a unit in training.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        As many layers as ``sizes`` has steps.
+    """
+    layers = []
+    for n_inputs, n_outputs in zip(sizes, sizes[1:], strict=False):
+        layers += [linear(n_inputs, n_outputs), ACTIVATIONS[activation]()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers)
+
+
+def mlp(sizes, activation="leaky_relu", dropout=0.0):
+    """Multi-layer perceptron: hidden layers, then an affine one.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths, from the input's to the output's.
+    activation : str, default="leaky_relu"
+        See :func:`hidden_layers`.
+    dropout : float, default=0.0
+        Probability of dropping a hidden unit in training.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The hidden layers and the affine one.
+    """
+    return nn.Sequential(
+        *hidden_layers(sizes[:-1], activation, dropout), linear(sizes[-2], sizes[-1])
+    )
+
+
+class Discriminator(nn.Module):
+    """One logit for each tuple of inputs.
+
+    Parameters
+    ----------
+    body : torch.nn.Module
+        Maps the inputs, side by side on the last dimension, to ``n_hidden`` features.
+    n_hidden : int
+        Width of the last hidden layer, whose activations are the features.
+    branches : sequence of torch.nn.Module, default=()
+        One network for each input to go through before they are put side by side. Without
+        them the inputs are joined as they are.
+    """
+
+    def __init__(self, body, n_hidden, branches=()):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+        self.body = body
+        self.head = linear(n_hidden, 1)
+
+    def features(self, *inputs):
+        """Activations of the last hidden layer; shape (batch_size, n_hidden)."""
+        if self.branches:
+            inputs = [branch(x) for branch, x in zip(self.branches, inputs, strict=True)]
+        return self.body(torch.cat(inputs, dim=-1))
+
+    def forward(self, *inputs):
+        """Logit of the inputs being real; shape (batch_size,)."""
+        return self.head(self.features(*inputs)).squeeze(-1)
+
+
+class MLP(BaseEstimator):
+    """Multi-layer perceptrons, for rows of a table.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(64, 32)
+        Widths of the hidden layers of the encoder; the decoder has them in reverse.
+    discriminator_layer_sizes : tuple of int or None, default=None
+        Widths of the hidden layers of the discriminators, at least one. None takes
+        ``hidden_layer_sizes``.
+    activation : {"elu", "gelu", "leaky_relu", "relu", "silu", "tanh"}, default="leaky_relu"
+        Activation of the hidden layers.
+    dropout : float, default=0.0
+        Probability of dropping a hidden unit of the discriminators in training.
+
+    Examples
+    --------
+    >>> from skgad import ALAD, MLP
+    >>> detector = ALAD(networks=MLP(hidden_layer_sizes=(32, 16)))
+    >>> detector.set_params(networks__activation="tanh").networks.activation
+    'tanh'
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(64, 32),
+        discriminator_layer_sizes=None,
+        activation="leaky_relu",
+        dropout=0.0,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.discriminator_layer_sizes = discriminator_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+
+    def encoder(self, n_features, latent_dim):
+        """Network from rows to codes."""
+        return mlp((n_features, *self.hidden_layer_sizes, latent_dim), self.activation)
+
+    def decoder(self, latent_dim, n_features):
+        """Network from codes to rows."""
+        return mlp((latent_dim, *self.hidden_layer_sizes[::-1], n_features), self.activation)
+
+    def discriminator(self, *n_inputs):
+        """Network from inputs of these widths to a logit."""
+        hidden = self.discriminator_layer_sizes
+        hidden = self.hidden_layer_sizes if hidden is None else hidden
+        body = hidden_layers((sum(n_inputs), *hidden), self.activation, self.dropout)
+        return Discriminator(body, hidden[-1])
+
+
+def build(networks, name, kind, *widths):
+    """Build the network ``name`` of a game: its own method if it has one, else its kind's."""
+    return getattr(networks, name, getattr(networks, kind))(*widths)
+
+
+def spectrally_normalized(network):
+    """Divide the weights of all layers by their largest singular value, in place."""
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
+            torch.nn.utils.parametrizations.spectral_norm(module)
+    return network
