@@ -25,8 +25,8 @@ from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 
 from ._game import Ensemble
-from ._net import AdversarialNet, RowByRow, Rows, blocks
-from .callbacks import FitTasks
+from ._net import AdversarialNet, BatchLoader, RowByRow, Rows, blocks
+from .callbacks import FitTasks, LinearDecay
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -44,22 +44,21 @@ BLOCK_ROWS = 1024
 
 @contextmanager
 def forked_generators(seed):
-    """Seed torch, or set its CPU generator to a state, inside the block; restore it outside."""
+    """Inside the block, torch's generators start from a seed or from a state of the CPU's."""
     with torch.random.fork_rng():
         if torch.is_tensor(seed):
             torch.set_rng_state(seed)
-            seed = int(torch.randint(2**31, ())) if torch.cuda.is_available() else None
-            torch.cuda.manual_seed_all(seed) if seed is not None else None
+            if torch.cuda.is_available():
+                torch.cuda.manual_seed_all(int(torch.randint(2**31, ())))
         else:
             torch.manual_seed(seed)
         yield
 
 
 def draw_seed(random_state):
-    """Draw a seed; None is fresh entropy and not numpy's global generator."""
+    """Draw a seed; None is fresh entropy, which leaves numpy's global generator alone."""
     if random_state is None:
-        random_state = np.random.default_rng()
-        return int(random_state.integers(2**31))
+        return int(np.random.default_rng().integers(2**31))
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
@@ -91,6 +90,7 @@ class BaseDetector(
         "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"constant", "linear"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -105,6 +105,9 @@ class BaseDetector(
     #: Mini-batches of ``max_epochs="auto"``.
     _auto_steps = 5000
 
+    #: The method's parameters of Adam, unless `net_params` gives others or another optimizer.
+    _adam_params: dict = {}
+
     #: What :meth:`sample` and :meth:`reconstruct` can produce.
     _sample_kinds = ("inlier",)
     _reconstruct_kinds = ("inlier",)
@@ -117,6 +120,7 @@ class BaseDetector(
         max_epochs,
         batch_size,
         lr,
+        lr_schedule,
         early_stopping,
         validation_fraction,
         n_iter_no_change,
@@ -132,6 +136,7 @@ class BaseDetector(
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -180,11 +185,12 @@ class BaseDetector(
             has learned; `n_iter_` tells the number of completed epochs. Interrupted before
             the end of the first epoch, `fit` raises the KeyboardInterrupt.
         """
-        return self._fit(X, y, go_on=self.warm_start and hasattr(self, "net_"))
+        go_on = self.warm_start and hasattr(self, "net_")
+        return self._fit(X, y, go_on=go_on, decay=self.lr_schedule == "linear")
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
-        """Go on training for one epoch.
+        """Go on training for one epoch, at a constant learning rate.
 
         The threshold is set anew from the scores of these rows.
 
@@ -202,7 +208,7 @@ class BaseDetector(
         """
         return self._fit(X, y, go_on=hasattr(self, "net_"), n_epochs=1)
 
-    def _fit(self, X, y=None, *, go_on, n_epochs=None, labels=None):
+    def _fit(self, X, y=None, *, go_on, n_epochs=None, decay=False, labels=None):
         with self._unchanged_on_failure():
             X = self._check_rows(X, reset=not go_on)
             seed = self._seed if go_on else draw_seed(self.random_state)
@@ -214,18 +220,19 @@ class BaseDetector(
             with forked_generators(self._generator_state if go_on else seed):
                 # Going on, a copy is trained, so that a failure leaves the detector as it was.
                 net = deepcopy(self.net_) if go_on else self._make_net(X.shape[1], device)
+                if self.lr != net.lr:
+                    net.set_params(lr=self.lr)
                 net.set_params(
-                    lr=self.lr,
                     batch_size=self.batch_size,
                     max_epochs=n_epochs,
                     verbose=self.verbose,
                     train_split=None if valid is None else predefined_split(valid),
                 )
-                tasks = [] if context is None else [("tasks", FitTasks(self, context, X, y))]
-                net.callbacks_ += tasks
-                net.partial_fit(train)
-                net.callbacks_ = net.callbacks_[: len(net.callbacks_) - len(tasks)]
-                net.set_params(train_split=None)  # or the net would keep the held-out rows
+                extra = [] if context is None else [FitTasks(self, context, X, y)]
+                if decay:
+                    n_batches = n_epochs * len(BatchLoader(train, self.batch_size))
+                    extra.append(LinearDecay(n_batches))
+                self._train(net, train, extra)
                 generator_state = torch.get_rng_state()
 
             if net.interrupted_:
@@ -242,6 +249,14 @@ class BaseDetector(
         if context is not None:
             context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
+
+    def _train(self, net, rows, extra_callbacks):
+        """Train a net with callbacks that belong to this one training."""
+        callbacks = net.callbacks_
+        net.callbacks_ = callbacks + [("", callback.initialize()) for callback in extra_callbacks]
+        net.partial_fit(rows)
+        net.callbacks_ = callbacks
+        net.set_params(train_split=None)  # or the net would keep the held-out rows
 
     def _results(self, net, X):
         """Fitted attributes that follow from a trained net and the training rows."""
@@ -332,7 +347,7 @@ class BaseDetector(
     def _make_net(self, n_features, device):
         net_params = self.net_params or {}
         if "optimizer" not in net_params:
-            net_params = {"optimizer__fused": True, **net_params}
+            net_params = {"optimizer__fused": True, **self._adam_params, **net_params}
         callbacks = self._method_callbacks()
         if self.early_stopping:
             stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)

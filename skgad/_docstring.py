@@ -27,6 +27,10 @@ batch_size : int, default={batch_size}
 lr : float, default={lr}
     Learning rate of the optimizer.
 
+lr_schedule : {{"linear", "constant"}}, default="{lr_schedule}"
+    "linear" lowers the learning rate in every mini-batch, from `lr` to zero at the end of
+    `fit`, so that the players come to rest; "constant" leaves it as it is.
+
 early_stopping : bool, default=False
     Hold `validation_fraction` of the rows out, watch the game's validation loss on them
     after each epoch, and stop when it has not improved for `n_iter_no_change` epochs. No
@@ -89,7 +93,7 @@ def with_shared_parameters(cls):
     """Fill ``{shared_parameters}`` and ``{shared_attributes}`` into a class docstring."""
     defaults = cls.__init__.__kwdefaults__
     parameters = PARAMETERS.strip().format(
-        auto_steps=cls._auto_steps, batch_size=defaults["batch_size"], lr=defaults["lr"]
+        auto_steps=cls._auto_steps, **{k: defaults[k] for k in ("batch_size", "lr", "lr_schedule")}
     )
     doc = cleandoc(cls.__doc__)
     for mark, text in (("{shared_parameters}", parameters), ("{shared_attributes}", ATTRIBUTES)):

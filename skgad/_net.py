@@ -149,6 +149,8 @@ class AdversarialNet(NeuralNet):
 
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
+        for row in self.history[-2:-1]:
+            row["batches"] = row["batches"][-1:]
         self.module_.set_epoch(len(self.history) - 1)
         self._set_training(True)  # once an epoch: it walks through all modules
 
@@ -161,6 +163,11 @@ class AdversarialNet(NeuralNet):
             if weights:
                 losses = [b[name] for b in batches if name in b]
                 self.history.record(name, float(np.average(losses, weights=weights)))
+
+    def on_train_end(self, net, **kwargs):
+        super().on_train_end(net, **kwargs)
+        for row in self.history[-1:]:
+            row["batches"] = row["batches"][-1:]
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         try:

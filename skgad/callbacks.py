@@ -1,8 +1,9 @@
 """skorch callbacks that skorch lacks."""
 
-from copy import deepcopy
+from copy import copy
 
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
+from torch.optim.lr_scheduler import PolynomialLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 __all__ = ["WeightAveraging"]
@@ -74,6 +75,27 @@ class WeightAveraging(Callback):
         del self._weights, self._averages, self._statistics
 
 
+class LinearDecay(LRScheduler):
+    """Linear decay of the learning rates to zero within one training, then their restoration.
+
+    Parameters
+    ----------
+    n_batches : int
+        Number of mini-batches of the training.
+    """
+
+    def __init__(self, n_batches):
+        self.n_batches = n_batches
+        super().__init__(
+            PolynomialLR, step_every="batch", event_name=None, total_iters=n_batches, last_epoch=-1
+        )
+
+    def on_train_end(self, net, **kwargs):
+        """Give the next training the rates that this one began with."""
+        for group in net.optimizer_.param_groups:
+            group["lr"] = group.pop("initial_lr")
+
+
 class FitTasks(Callback):
     """Tell scikit-learn's callbacks of every epoch, and stop when one of them asks for it.
 
@@ -104,7 +126,13 @@ class FitTasks(Callback):
             estimator=self.detector,
             X=self.X,
             y=self.y,
-            reconstruction_attributes=lambda: self.detector._results(deepcopy(net), self.X),
+            reconstruction_attributes=lambda: self.detector._results(self._copy(net), self.X),
         )
         if stop:
             raise KeyboardInterrupt  # skorch's way of ending a training
+
+    def _copy(self, net):
+        """The net as it is now, without this callback."""
+        net = copy(net)
+        net.callbacks_ = [pair for pair in net.callbacks_ if pair[1] is not self]
+        return net

@@ -47,6 +47,10 @@ def hidden_layers(sizes, activation="leaky_relu", dropout=0.0):
     torch.nn.Sequential
         As many layers as ``sizes`` has steps.
     """
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation={activation!r} is not known. Choose one of {', '.join(ACTIVATIONS)}."
+        )
     layers = []
     for n_inputs, n_outputs in zip(sizes, sizes[1:], strict=False):
         layers += [linear(n_inputs, n_outputs), ACTIVATIONS[activation]()]
@@ -155,6 +159,8 @@ class MLP(BaseEstimator):
         """Network from inputs of these widths to a logit."""
         hidden = self.discriminator_layer_sizes
         hidden = self.hidden_layer_sizes if hidden is None else hidden
+        if not hidden:
+            raise ValueError("A discriminator needs a hidden layer, got no discriminator_layer_sizes.")
         body = hidden_layers((sum(n_inputs), *hidden), self.activation, self.dropout)
         return Discriminator(body, hidden[-1])
 
