@@ -2,7 +2,7 @@
 
 from copy import copy
 
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback
 from torch.optim.lr_scheduler import PolynomialLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -75,7 +75,7 @@ class WeightAveraging(Callback):
         del self._weights, self._averages, self._statistics
 
 
-class LinearDecay(LRScheduler):
+class LinearDecay(Callback):
     """Linear decay of the learning rates to zero within one training, then their restoration.
 
     Parameters
@@ -86,9 +86,15 @@ class LinearDecay(LRScheduler):
 
     def __init__(self, n_batches):
         self.n_batches = n_batches
-        super().__init__(
-            PolynomialLR, step_every="batch", event_name=None, total_iters=n_batches, last_epoch=-1
-        )
+
+    def on_train_begin(self, net, **kwargs):
+        """Start from the rates as they are."""
+        self.schedule_ = PolynomialLR(net.optimizer_, total_iters=self.n_batches)
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        """Lower the rates."""
+        if training:
+            self.schedule_.step()
 
     def on_train_end(self, net, **kwargs):
         """Give the next training the rates that this one began with."""
