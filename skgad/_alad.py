@@ -42,7 +42,8 @@ class ALADGame(Game):
             self.d_zz = build(networks, "d_zz", "discriminator", latent_dim, latent_dim)
         if spectral_norm:
             for network in (self.encoder, self.d_xz, self.d_xx, self.d_zz):
-                spectrally_normalized(network)
+                if network is not None:
+                    spectrally_normalized(network)
 
     def play(self, x, labels=None):
         E, G = self.encoder, self.decoder
@@ -55,9 +56,8 @@ class ALADGame(Game):
         if self.d_zz is not None:
             duels += [(self.d_zz, (z, z), (z, E(x_z)))]
 
-        yield "discriminator", sum(
-            call_real(D(*real)) + call_fake(D(*fake)) for D, real, fake in duels
-        )
+        judged = [D.judge(real, fake) for D, real, fake in duels]
+        yield "discriminator", sum(call_real(real) + call_fake(fake) for real, fake in judged)
         yield "generator", call_fake(self.d_xz(x, z_x)) + sum(
             call_real(D(*fake)) for D, _, fake in duels
         )
@@ -109,8 +109,7 @@ class ALAD(BaseDetector):
     networks : object or None, default=None
         Builds the networks: an :class:`~skgad.MLP`, or any object with its methods. The
         networks of this method are `encoder`, `decoder`, `d_xz`, `d_xx` and `d_zz`;
-        discriminators need a method ``features``, as :class:`~skgad.networks.Discriminator`
-        has. None is ``MLP()``.
+        discriminators are :class:`~skgad.networks.Discriminator`. None is ``MLP()``.
 
     latent_discriminator : bool, default=True
         Whether :math:`D_{zz}` plays. False is the ablation "no DL" of the paper.

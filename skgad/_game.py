@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from copy import deepcopy
 from itertools import chain
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -152,12 +153,11 @@ class Ensemble(Game):
         return torch.stack([game.score(x) for game in self.scorers]).double()
 
     def calibrate(self, scores):
-        """Take the units of the members from their ``scores`` of the training rows."""
-        low, median, high = torch.quantile(
-            scores, scores.new_tensor([0.25, 0.5, 0.75]), dim=-1, keepdim=True
-        )
-        self.location.copy_(median)
-        self.scale.copy_(torch.where(high > low, high - low, 1.0))
+        """Take the units of the members from their scores, of shape (n_rows, n_members)."""
+        low, median, high = np.percentile(scores, [25, 50, 75], axis=0)
+        spread = np.where(high > low, high - low, 1.0)
+        self.location.copy_(torch.from_numpy(median)[:, None])
+        self.scale.copy_(torch.from_numpy(spread)[:, None])
 
     def combine(self, member_scores):
         """Mean of the members' scores in their units."""

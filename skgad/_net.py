@@ -147,6 +147,10 @@ class AdversarialNet(NeuralNet):
             ("print_log", PrintLog()),
         ]
 
+    def on_train_begin(self, net, **kwargs):
+        super().on_train_begin(net, **kwargs)
+        self.parameters_of_ = {}  # not kept: tensors in it would not survive pickling as the same
+
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
         for row in self.history[-2:-1]:
@@ -168,6 +172,7 @@ class AdversarialNet(NeuralNet):
         super().on_train_end(net, **kwargs)
         for row in self.history[-1:]:
             row["batches"] = row["batches"][-1:]
+        del self.parameters_of_
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         try:
@@ -199,8 +204,8 @@ class AdversarialNet(NeuralNet):
         return {"loss": np.float64(sum(means.values())), "y_pred": None}
 
     def _move(self, player, loss, batch):
-        parameters = [p for p in self.module_.player_parameters(player) if p.requires_grad]
-        self.optimizer_.zero_grad()
+        """Step the optimizer while only the player's parameters have gradients."""
+        parameters = [p for p in self._parameters_of(player) if p.requires_grad]
         loss.sum().backward(inputs=parameters)
         self.notify(
             "on_grad_computed",
@@ -209,6 +214,13 @@ class AdversarialNet(NeuralNet):
             training=True,
         )
         self.optimizer_.step()
+        for parameter in parameters:  # what zero_grad does, without a walk through all others
+            parameter.grad = None
+
+    def _parameters_of(self, player):
+        if player not in self.parameters_of_:
+            self.parameters_of_[player] = list(self.module_.player_parameters(player))
+        return self.parameters_of_[player]
 
     def validation_step(self, batch, **fit_params):
         self._set_training(False)

@@ -9,6 +9,8 @@ The ``networks`` parameter of a detector takes any object with the three methods
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
+from torch.func import functional_call
+from torch.nn.functional import normalize
 
 __all__ = ["MLP", "Discriminator", "hidden_layers", "mlp"]
 
@@ -100,6 +102,9 @@ class Discriminator(nn.Module):
         self.branches = nn.ModuleList(branches)
         self.body = body
         self.head = linear(n_hidden, 1)
+        self.looks_at_batch = any(
+            isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.modules()
+        )
 
     def features(self, *inputs):
         """Activations of the last hidden layer; shape (batch_size, n_hidden)."""
@@ -110,6 +115,13 @@ class Discriminator(nn.Module):
     def forward(self, *inputs):
         """Logit of the inputs being real; shape (batch_size,)."""
         return self.head(self.features(*inputs)).squeeze(-1)
+
+    def judge(self, real, fake):
+        """Logits of two tuples of inputs; one pass serves both if no layer looks at the batch."""
+        if self.looks_at_batch:
+            return self(*real), self(*fake)
+        together = (torch.cat(pair, dim=-2) for pair in zip(real, fake, strict=True))
+        return self(*together).chunk(2, dim=-1)
 
 
 class MLP(BaseEstimator):
@@ -170,9 +182,55 @@ def build(networks, name, kind, *widths):
     return getattr(networks, name, getattr(networks, kind))(*widths)
 
 
+class SpectralNorm(nn.Module):
+    """A layer whose weight is divided by its largest singular value [1]_.
+
+    One power iteration in each training pass keeps up with the weight. (torch's own is a
+    parametrization, and a parametrized module cannot be pickled.)
+
+    Parameters
+    ----------
+    layer : torch.nn.Linear or convolution
+        Its ``weight`` is seen as a matrix with a row for each output.
+
+    References
+    ----------
+    .. [1] T. Miyato, T. Kataoka, M. Koyama and Y. Yoshida. "Spectral Normalization for
+       Generative Adversarial Networks". ICLR 2018, algorithm 1.
+    """
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.register_buffer("u", normalize(torch.randn(len(layer.weight)), dim=0))
+        for _ in range(15):
+            self.iterate()
+
+    @torch.no_grad()
+    def iterate(self):
+        """Move the estimate of the first left singular vector closer."""
+        matrix = self.layer.weight.flatten(1)
+        self.u.copy_(normalize(matrix @ normalize(self.u @ matrix, dim=0), dim=0))
+
+    @property
+    def weight(self):
+        """The weight divided by its norm."""
+        matrix = self.layer.weight.flatten(1)
+        u = self.u.clone()
+        with torch.no_grad():
+            v = normalize(u @ matrix, dim=0)
+        return self.layer.weight / (u @ matrix @ v)
+
+    def forward(self, x):
+        if self.training:
+            self.iterate()
+        return functional_call(self.layer, {"weight": self.weight}, (x,))
+
+
 def spectrally_normalized(network):
-    """Divide the weights of all layers by their largest singular value, in place."""
-    for module in network.modules():
-        if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)):
-            torch.nn.utils.parametrizations.spectral_norm(module)
+    """Put a :class:`SpectralNorm` around each layer with a weight matrix, in place."""
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+                setattr(parent, name, SpectralNorm(layer))
     return network
