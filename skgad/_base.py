@@ -93,7 +93,7 @@ class BaseDetector(
         "lr_schedule": [StrOptions({"constant", "linear"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
         "net_params": [dict, None],
@@ -214,13 +214,14 @@ class BaseDetector(
             seed = self._seed if go_on else draw_seed(self.random_state)
             device = self._check_device()
             train, valid = self._split(X, labels, seed, device)
-            n_epochs = self._n_epochs(len(train)) if n_epochs is None else n_epochs
+            n_batches = len(BatchLoader(train, self.batch_size))
+            n_epochs = self._n_epochs(n_batches) if n_epochs is None else n_epochs
             context = self._begin_fit_task(X, y, n_epochs)
 
             with forked_generators(self._generator_state if go_on else seed):
                 # Going on, a copy is trained, so that a failure leaves the detector as it was.
                 net = deepcopy(self.net_) if go_on else self._make_net(X.shape[1], device)
-                if self.lr != net.lr:
+                if self.lr != net.lr:  # skorch would overwrite the rates of parameter groups
                     net.set_params(lr=self.lr)
                 net.set_params(
                     batch_size=self.batch_size,
@@ -229,9 +230,12 @@ class BaseDetector(
                     train_split=None if valid is None else predefined_split(valid),
                 )
                 extra = [] if context is None else [FitTasks(self, context, X, y)]
+                if self.early_stopping:
+                    patience = self.n_iter_no_change
+                    patience = max(10, n_epochs // 10) if patience == "auto" else patience
+                    extra.append(EarlyStopping(patience=patience, load_best=True))
                 if decay:
-                    n_batches = n_epochs * len(BatchLoader(train, self.batch_size))
-                    extra.append(LinearDecay(n_batches))
+                    extra.append(LinearDecay(n_epochs * n_batches))
                 self._train(net, train, extra)
                 generator_state = torch.get_rng_state()
 
@@ -276,7 +280,7 @@ class BaseDetector(
             "n_iter_": len(net.history),
             "train_scores_": train_scores,
             "offset_": self._offset(train_scores, self.contamination),
-            "_n_features_out": module.encode(torch.zeros(1, X.shape[1])).shape[1],
+            "_n_features_out": self._map_rows(net, X[:1], module.encode).shape[1],
         }
 
     @contextmanager
@@ -339,20 +343,17 @@ class BaseDetector(
         )
         return Rows(X_train, labels_train, device), Rows(X_valid, labels_valid, device)
 
-    def _n_epochs(self, n_samples):
+    def _n_epochs(self, n_batches):
+        """Number of epochs of ``n_batches`` each."""
         if self.max_epochs != "auto":
             return self.max_epochs
-        return max(1, round(self._auto_steps / max(1, n_samples / self.batch_size)))
+        return max(1, round(self._auto_steps / n_batches))
 
     def _make_net(self, n_features, device):
         net_params = self.net_params or {}
         if "optimizer" not in net_params:
             net_params = {"optimizer__fused": True, **self._adam_params, **net_params}
-        callbacks = self._method_callbacks()
-        if self.early_stopping:
-            stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)
-            callbacks.append(("early_stopping", stop))
-        callbacks += clone(self.callbacks, safe=False) or []
+        callbacks = self._method_callbacks() + (clone(self.callbacks, safe=False) or [])
         net = AdversarialNet(
             Ensemble,
             module__make_game=self._make_game(n_features),

@@ -29,7 +29,8 @@ lr : float, default={lr}
 
 lr_schedule : {{"linear", "constant"}}, default="{lr_schedule}"
     "linear" lowers the learning rate in every mini-batch, from `lr` to zero at the end of
-    `fit`, so that the players come to rest; "constant" leaves it as it is.
+    `fit`, so that the players come to rest; "constant" leaves it as it is, or to an
+    LRScheduler among the `callbacks`.
 
 early_stopping : bool, default=False
     Hold `validation_fraction` of the rows out, watch the game's validation loss on them
@@ -39,8 +40,9 @@ early_stopping : bool, default=False
 validation_fraction : float, default=0.1
     Share of the rows that early stopping holds out, in (0, 1).
 
-n_iter_no_change : int, default=10
-    Number of epochs that early stopping waits for an improvement.
+n_iter_no_change : "auto" or int, default="auto"
+    Number of epochs that early stopping waits for an improvement. "auto" is a tenth of the
+    epochs, at least 10: an epoch of a small table is a step or two.
 
 warm_start : bool, default=False
     Whether `fit` goes on from the networks of the last call instead of new ones.
@@ -48,7 +50,8 @@ warm_start : bool, default=False
 
 callbacks : list or None, default=None
     `skorch callbacks <https://skorch.readthedocs.io/en/stable/user/callbacks.html>`_, or
-    ``(name, callback)`` pairs. They are cloned and not changed.
+    ``(name, callback)`` pairs. They are cloned and not changed. With `warm_start`, those of
+    the first `fit` stay.
 
 net_params : dict or None, default=None
     Further parameters of the skorch net, for example

@@ -68,10 +68,18 @@ class RowByRow(TorchFunctionMode):
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is torch.nn.functional.linear and args[0].dim() == 2 and args[2] is not None:
-            x, weight, bias = args
-            return torch.addmm(bias[:, None], weight, x.T).T
-        return func(*args, **(kwargs or {}))
+        function = self.linear if func is torch.nn.functional.linear else func
+        return function(*args, **(kwargs or {}))
+
+    @staticmethod
+    def linear(input, weight, bias=None):
+        """Affine map with the rows as columns."""
+        if input.dim() != 2:
+            with torch._C.DisableTorchFunction():
+                return torch.nn.functional.linear(input, weight, bias)
+        if bias is None:
+            return (weight @ input.T).T
+        return torch.addmm(bias[:, None], weight, input.T).T
 
 
 class BatchLoader:

@@ -1,9 +1,9 @@
 """Families of networks: what a method is built from.
 
 The ``networks`` parameter of a detector takes any object with the three methods of
-:class:`MLP`: ``encoder(n_features, latent_dim)``, ``decoder(latent_dim, n_features)`` and
-``discriminator(*n_inputs)``. A method that is named after one network of the game, as
-``d_xz``, builds that network instead.
+:class:`MLP`: ``encoder(n_features, latent_dim)`` and ``decoder(latent_dim, n_features)``, which
+return any module, and ``discriminator(*n_inputs)``, which returns a :class:`Discriminator`. A
+method that is named after one network of the game, as ``d_xz``, builds that network instead.
 """
 
 import torch
@@ -95,6 +95,12 @@ class Discriminator(nn.Module):
     branches : sequence of torch.nn.Module, default=()
         One network for each input to go through before they are put side by side. Without
         them the inputs are joined as they are.
+
+    Attributes
+    ----------
+    looks_at_batch : bool
+        Whether the logit of a row depends on the other rows in training. It is found out for
+        torch's batch-norm; set it for other layers of the kind.
     """
 
     def __init__(self, body, n_hidden, branches=()):
@@ -228,9 +234,9 @@ class SpectralNorm(nn.Module):
 
 
 def spectrally_normalized(network):
-    """Put a :class:`SpectralNorm` around each layer with a weight matrix, in place."""
-    for parent in list(network.modules()):
-        for name, layer in list(parent.named_children()):
-            if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-                setattr(parent, name, SpectralNorm(layer))
+    """Return the network with a :class:`SpectralNorm` around each layer with a weight matrix."""
+    if isinstance(network, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+        return SpectralNorm(network)
+    for name, child in network.named_children():
+        setattr(network, name, spectrally_normalized(child))
     return network

@@ -1,0 +1,120 @@
+"""Small instances of all detectors, and what several test files need."""
+
+import inspect
+from functools import cache
+
+import numpy as np
+from hypothesis import settings
+from skorch.callbacks import Callback
+
+import skgad
+from skgad import MLP, BaseDetector
+
+settings.register_profile("skgad", deadline=None, derandomize=True, database=None, max_examples=20)
+settings.load_profile("skgad")
+
+#: What every small instance has. Nothing that changes a score is left to a default.
+SHARED = {
+    "n_members": 1,
+    "max_epochs": 2,
+    "batch_size": 16,
+    "lr": 1e-2,
+    "lr_schedule": "constant",
+    "random_state": 0,
+}
+
+#: What a small instance of each detector has besides. A new detector is added here.
+TINY = {
+    "ALAD": {
+        "latent_dim": 2,
+        "networks": MLP(hidden_layer_sizes=(8,), activation="leaky_relu", dropout=0.1),
+        "latent_discriminator": True,
+        "spectral_norm": False,
+        "score_type": "features",
+        "ema_decay": 0.9,
+    },
+}
+
+#: The names of the public detectors.
+DETECTORS = [
+    name
+    for name in skgad.__all__
+    if inspect.isclass(getattr(skgad, name))
+    and issubclass(getattr(skgad, name), BaseDetector)
+    and not inspect.isabstract(getattr(skgad, name))
+]
+
+
+def tiny(name, **params):
+    """A detector that is fitted in less than a tenth of a second."""
+    if name not in TINY:
+        raise LookupError(f"{name} has no small instance: add it to TINY in tests/common.py")
+    return getattr(skgad, name)(**{**SHARED, **TINY[name], **params})
+
+
+def table(n_samples=48, n_features=4, seed=0):
+    """Rows of a correlated normal distribution."""
+    rng = np.random.RandomState(seed)
+    codes = rng.normal(size=(n_samples, 2))
+    return codes @ rng.normal(size=(2, n_features)) + 0.3 * rng.normal(size=(n_samples, n_features))
+
+
+@cache
+def fitted(name, device, **params):
+    """A fitted detector that tests share: do not change it."""
+    return tiny(name, device=device, **params).fit(table())
+
+
+def state(detector):
+    """All numbers in a detector's networks, by name, on the CPU."""
+    tensors = detector.net_.module_.state_dict()
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+
+
+def assert_same_bits(one, other):
+    """Compare two arrays, or two dicts of arrays, to the last bit."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    else:
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def differs(one, other):
+    """Whether two dicts of arrays differ anywhere."""
+    return any(not np.array_equal(one[name], other[name]) for name in one)
+
+
+class Spy(Callback):
+    """Call ``function(net)`` at ``event``; cloning a callback leaves functions as they are."""
+
+    def __init__(self, event, function):
+        self.event = event
+        self.function = function
+
+    def _call(self, event, net):
+        if event == self.event:
+            self.function(net)
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        self._call("on_train_begin", net)
+
+    def on_train_end(self, net, X=None, y=None, **kwargs):
+        self._call("on_train_end", net)
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._call("on_epoch_begin", net)
+
+    def on_epoch_end(self, net, **kwargs):
+        self._call("on_epoch_end", net)
+
+    def on_batch_begin(self, net, **kwargs):
+        self._call("on_batch_begin", net)
+
+    def on_batch_end(self, net, **kwargs):
+        self._call("on_batch_end", net)
+
+    def on_grad_computed(self, net, named_parameters=(), **kwargs):
+        self._call("on_grad_computed", net)

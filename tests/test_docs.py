@@ -1,0 +1,71 @@
+"""What the documentation promises: docstrings, references, the README's example."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+from conftest import ROOT
+from numpydoc.validate import validate
+
+import skgad
+
+# What numpydoc finds in a docstring. Its rules on style are left to ruff.
+SUMMARY = {"GL01", "GL06", "GL07", "GL08", "SS01", "SS03"}
+PARAMETERS = {"PR01", "PR02", "PR03", "PR04", "PR05", "PR07", "PR10", "YD01"}
+
+
+def public_objects():
+    """Public classes and functions, each with its shortest name."""
+    modules = [skgad] + [
+        importlib.import_module(f"skgad.{module.name}")
+        for module in pkgutil.iter_modules(skgad.__path__)
+        if not module.name.startswith("_")
+    ]
+    things = {}
+    for module in modules:
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                things.setdefault(thing, f"{module.__name__}.{name}")
+    return {name: thing for thing, name in things.items()}
+
+
+OBJECTS = public_objects()
+METHODS = [
+    (f"{name}.{method}", issubclass(thing, skgad.BaseDetector))
+    for name, thing in OBJECTS.items()
+    if inspect.isclass(thing)
+    for method, function in inspect.getmembers(thing, inspect.isfunction)
+    if not method.startswith("_") and function.__module__.startswith("skgad")
+]
+CLASSES_AND_FUNCTIONS = [(name, not inspect.isabstract(thing)) for name, thing in OBJECTS.items()]
+
+
+@pytest.mark.parametrize(("name", "has_parameters"), CLASSES_AND_FUNCTIONS + METHODS)
+def test_docstring_is_complete(name, has_parameters):
+    """Parameters are described wherever a user sets them."""
+    wanted = SUMMARY | PARAMETERS if has_parameters else SUMMARY
+    errors = [f"{code}: {text}" for code, text in validate(name)["errors"] if code in wanted]
+    assert not errors, "\n".join(errors)
+
+
+def test_every_public_object_is_in_the_reference():
+    listed = set(re.findall(r"^ +([\w.]+)$", (ROOT / "doc" / "api.rst").read_text(), re.M))
+    missing = {name.removeprefix("skgad.") for name in OBJECTS} - listed
+    assert not missing
+
+
+def test_example_of_the_readme_is_true():
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    results = doctest.testfile(str(ROOT / "README.md"), module_relative=False, optionflags=flags)
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+def test_links_of_the_readme_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
+    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    assert not missing

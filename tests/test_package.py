@@ -1,0 +1,52 @@
+"""The package itself: what importing it does, its version, its metadata."""
+
+import subprocess
+import sys
+from importlib import metadata, resources
+
+import skgad
+
+
+def run(code):
+    """Run ``code`` in a new interpreter and return what it prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_version_is_that_of_the_distribution():
+    assert skgad.__version__ == metadata.version("skgad")
+
+
+def test_all_public_names_exist():
+    assert sorted(set(skgad.__all__)) == sorted(skgad.__all__)
+    for name in skgad.__all__:
+        assert hasattr(skgad, name), name
+
+
+def test_package_is_typed():
+    assert resources.files("skgad").joinpath("py.typed").is_file()
+
+
+def test_import_prints_nothing_and_leaves_the_generators_alone():
+    printed = run(
+        "import random, numpy as np, skorch, torch\n"
+        "def state():\n"
+        "    numpy = np.random.get_state()[1].tolist()\n"
+        "    return random.getstate(), numpy, torch.get_rng_state().tolist()\n"
+        "before = state(), torch.get_num_threads(), torch.get_default_dtype()\n"
+        "import skgad\n"
+        "assert before == (state(), torch.get_num_threads(), torch.get_default_dtype())\n"
+    )
+    assert printed == ""
+
+
+def test_import_loads_nothing_that_the_dependencies_do_not():
+    printed = run(
+        "import sys, skorch, sklearn.model_selection\n"
+        "heavy = {'matplotlib', 'pandas', 'polars', 'pyod', 'rich', 'sphinx'}\n"
+        "before = heavy & set(sys.modules)\n"
+        "import skgad\n"
+        "print(*(heavy & set(sys.modules) - before))\n"
+    )
+    assert printed.split() == []
