@@ -3,8 +3,9 @@
 from ._alad import ALAD
 from ._base import BaseDetector
 from ._game import Game
+from ._rcgan import RCGAN
 from .networks import MLP
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["ALAD", "MLP", "BaseDetector", "Game"]
+__all__ = ["ALAD", "MLP", "RCGAN", "BaseDetector", "Game"]

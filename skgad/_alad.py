@@ -58,9 +58,8 @@ class ALADGame(Game):
 
         judged = [D.judge(real, fake) for D, real, fake in duels]
         yield "discriminator", sum(call_real(real) + call_fake(fake) for real, fake in judged)
-        yield "generator", call_fake(self.d_xz(x, z_x)) + sum(
-            call_real(D(*fake)) for D, _, fake in duels
-        )
+        loss = call_fake(self.d_xz(x, z_x))
+        yield "generator", loss + sum(call_real(D(*fake)) for D, _, fake in duels)
 
     def score(self, x):
         D, x_hat = self.d_xx, self.decoder(self.encoder(x))
@@ -73,6 +72,9 @@ class ALADGame(Game):
                 return (x - x_hat).norm(dim=-1)
             case "logits":
                 return -D(x, x_hat)
+            case "combined":
+                features = (D.features(x, x) - D.features(x, x_hat)).abs().sum(-1)
+                return (features * (x - x_hat).norm(dim=-1)).sqrt()
 
     def validation_loss(self, x):
         return (x - self.reconstruct(x, "inlier")).abs().mean()
@@ -121,10 +123,11 @@ class ALAD(BaseDetector):
         Whether to divide the weights of the encoder and of the discriminators by their
         largest singular value, as the paper's section IV-B proposes.
 
-    score_type : {"features", "l1", "l2", "logits"}, default="features"
+    score_type : {"features", "l1", "l2", "logits", "combined"}, default="features"
         Anomaly score: "features" is :math:`A(x)`; "l1" and "l2" are the norms of
-        :math:`x - \hat x`; "logits" is :math:`-D_{xx}(x, \hat x)`. (A parameter called
-        `score` would hide the method of that name from scikit-learn.)
+        :math:`x - \hat x`; "logits" is :math:`-D_{xx}(x, \hat x)`; "combined", not from
+        the paper, is the geometric mean of "features" and "l2", which needs no common unit.
+        (A parameter called `score` would hide the method of that name from scikit-learn.)
 
     ema_decay : float or None, default=0.99
         Decay of the moving average of the weights, see
@@ -184,7 +187,7 @@ class ALAD(BaseDetector):
         "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "latent_discriminator": ["boolean"],
         "spectral_norm": ["boolean"],
-        "score_type": [StrOptions({"features", "l1", "l2", "logits"})],
+        "score_type": [StrOptions({"features", "l1", "l2", "logits", "combined"})],
         "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
     }
     _adam_params = {"optimizer__betas": (0.5, 0.999)}

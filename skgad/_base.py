@@ -211,6 +211,7 @@ class BaseDetector(
     def _fit(self, X, y=None, *, go_on, n_epochs=None, decay=False, labels=None):
         with self._unchanged_on_failure():
             X = self._check_rows(X, reset=not go_on)
+            self._check_scale(X)
             seed = self._seed if go_on else draw_seed(self.random_state)
             device = self._check_device()
             train, valid = self._split(X, labels, seed, device)
@@ -316,6 +317,9 @@ class BaseDetector(
                 f"{type(self).__name__} takes a table of numbers, but {error}. Encode columns of "
                 "categories first, for example with a ColumnTransformer and a OneHotEncoder."
             ) from error
+
+    def _check_scale(self, X):
+        """Warn of training rows that are out of proportion for the method."""
 
     def _check_device(self):
         if self.device == "auto":

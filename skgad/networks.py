@@ -178,7 +178,9 @@ class MLP(BaseEstimator):
         hidden = self.discriminator_layer_sizes
         hidden = self.hidden_layer_sizes if hidden is None else hidden
         if not hidden:
-            raise ValueError("A discriminator needs a hidden layer, got no discriminator_layer_sizes.")
+            raise ValueError(
+                "A discriminator needs a hidden layer, got no discriminator_layer_sizes."
+            )
         body = hidden_layers((sum(n_inputs), *hidden), self.activation, self.dropout)
         return Discriminator(body, hidden[-1])
 

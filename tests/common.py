@@ -33,6 +33,15 @@ TINY = {
         "score_type": "features",
         "ema_decay": 0.9,
     },
+    "RCGAN": {
+        "latent_dim": 2,
+        "networks": MLP(hidden_layer_sizes=(8,), activation="leaky_relu", dropout=0.1),
+        "penalty": "normal",
+        "penalty_scale": 1.0,
+        "penalty_weight": 1.0,
+        "score_type": "features",
+        "ema_decay": 0.9,
+    },
 }
 
 #: The names of the public detectors.

@@ -1,0 +1,83 @@
+"""Configuration of Sphinx."""
+
+import inspect
+import warnings
+
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
+
+import skgad
+
+project = "skgad"
+author = "skgad developers"
+copyright = "2026, skgad developers"
+version = release = skgad.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates", "tables", "GALLERY_HEADER.rst"]
+templates_path = ["_templates"]
+default_role = "literal"
+
+# API reference: one page per object, with the members that are skgad's own.
+autodoc_typehints = "none"
+autosummary_generate = True
+numpydoc_show_class_members = False
+
+
+def skip_foreign_member(app, kind, name, thing, skip, options):
+    """Leave out what a class has from torch, skorch or scikit-learn."""
+    module = getattr(inspect.unwrap(thing), "__module__", None) if callable(thing) else "skgad"
+    return skip or not (module or "").startswith("skgad")
+
+
+# Formulas become MathML, which browsers show by themselves: the pages need no network.
+html_math_renderer = "mathml"
+
+
+def write_formula(translator, node):
+    is_block = node.tagname == "math_block"
+    translator.body.append(tex2mathml(node.astext(), as_block=is_block))
+    raise SkipNode
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_foreign_member)
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
+
+
+# Gallery: a warning in an example is a bug in it.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "ignore_pattern": r"demo\.py",
+    "within_subsection_order": "FileNameSortKey",
+    "show_memory": False,
+    "copyfile_regex": r".*\.rst",
+    "show_signature": False,
+    "capture_repr": ("_repr_html_",),
+    "abort_on_example_error": True,
+}
+warnings.filterwarnings("error", module="skgad")
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skgad"
+html_static_path = ["_static"]
+html_css_files = ["skgad.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "navbar_align": "left",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {name: [] for name in ("index", "benchmarks", "whats_new")}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True

@@ -1,0 +1,190 @@
+"""ALAD beside two detectors of scikit-learn, on the breast cancer data.
+
+Benign tumours are normal, malignant ones the anomalies. The detectors learn
+from one half of the benign tumours alone; the other half and all malignant
+ones are to be told apart. ``make demo`` runs it.
+"""
+
+import argparse
+from time import perf_counter
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+from tqdm import tqdm
+
+from skgad import ALAD
+
+DETECTORS = {
+    # ALAD trains for longer by default: this keeps the demo below a minute.
+    "ALAD": lambda seed: ALAD(max_epochs=200, random_state=seed),
+    "IsolationForest": lambda seed: IsolationForest(random_state=seed),
+    "OneClassSVM": lambda seed: (
+        OneClassSVM()
+    ),  # has no randomness: its sd is zero
+}
+
+
+def load():
+    """Return the normal rows to learn from, the rows to test, their labels."""
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    benign, malignant = X[y == 1], X[y == 0]
+    train, rest = train_test_split(benign, test_size=0.5, random_state=0)
+    y_test = np.repeat([0, 1], [len(rest), len(malignant)])
+    return train, pd.concat([rest, malignant]), y_test
+
+
+def run(detector, X_train, X_test):
+    """Return the fitted pipeline, its anomaly scores, its times in seconds."""
+    pipeline = make_pipeline(StandardScaler(), detector)
+    start = perf_counter()
+    pipeline.fit(X_train)
+    fitted = perf_counter()
+    scores = -pipeline.score_samples(X_test)
+    return pipeline, scores, (fitted - start, perf_counter() - fitted)
+
+
+def measure(y, scores, times):
+    """Figures of one run; F1 with as many rows flagged as are anomalies."""
+    flagged = scores >= np.sort(scores)[-y.sum()]
+    return {
+        "AUROC": roc_auc_score(y, scores),
+        "AP": average_precision_score(y, scores),
+        "F1": f1_score(y, flagged),
+        "fit (s)": times[0],
+        "score (s)": times[1],
+    }
+
+
+def draw(y, scores, path):
+    """Draw score histograms, ROC and precision-recall curves of one seed."""
+    colors = dict(
+        zip(scores, ["tab:purple", "tab:orange", "tab:green"], strict=True)
+    )
+    figure, axes = plt.subplot_mosaic(
+        [
+            ["ALAD"] * 2 + ["IsolationForest"] * 2 + ["OneClassSVM"] * 2,
+            ["roc"] * 3 + ["pr"] * 3,
+        ],
+        figsize=(9, 6),
+        height_ratios=[2, 3],
+        layout="constrained",
+    )
+    for name, s in scores.items():
+        shown = np.clip(s, None, np.quantile(s, 0.95))
+        bins = np.linspace(shown.min(), shown.max(), 30)
+        for value, label, color in [
+            (0, "benign", "tab:blue"),
+            (1, "malignant", "tab:red"),
+        ]:
+            axes[name].hist(
+                shown[y == value], bins, alpha=0.6, color=color, label=label
+            )
+        axes[name].set(title=name, xlabel="anomaly score", yticks=[])
+
+        fpr, tpr, _ = roc_curve(y, s)
+        precision, recall, _ = precision_recall_curve(y, s)
+        auroc, ap = roc_auc_score(y, s), average_precision_score(y, s)
+        axes["roc"].plot(
+            fpr, tpr, color=colors[name], label=f"{name}, area {auroc:.3f}"
+        )
+        axes["pr"].plot(
+            recall,
+            precision,
+            color=colors[name],
+            label=f"{name}, mean {ap:.3f}",
+        )
+    axes["ALAD"].legend()
+    axes["roc"].set(
+        xlabel="false positive rate", ylabel="true positive rate", title="ROC"
+    )
+    axes["pr"].set(
+        xlabel="recall", ylabel="precision", title="Precision and recall"
+    )
+    for curves in ("roc", "pr"):
+        axes[curves].set(xlim=(-0.02, 1.02), ylim=(0.4, 1.02))
+        axes[curves].legend(
+            loc="lower right" if curves == "roc" else "lower left"
+        )
+        axes[curves].grid(alpha=0.3)
+    figure.savefig(path, dpi=100)
+
+
+def print_table(results):
+    """Print mean and standard deviation of each figure."""
+    groups = pd.DataFrame(results).groupby("detector", sort=False)
+    means, sds = groups.mean(), groups.std()
+    texts = means.map("{:.3f}".format) + " +- " + sds.map("{:.3f}".format)
+    print(f"\nMean and sd over {len(results) // len(texts)} seeds, one split:")
+    print(texts.rename_axis(None).to_string())
+
+
+def print_made_up(scaler, alad, names):
+    """Print rows that the detector makes up."""
+    rows = scaler.inverse_transform(alad.sample(5, random_state=0))
+    print("\nFive benign tumours that ALAD made up (first six features):")
+    print(pd.DataFrame(rows, columns=names).iloc[:, :6].to_string(index=False))
+
+
+def print_repaired(scaler, alad, row):
+    """Print a row beside its normal version."""
+    Z = scaler.transform(row)
+    Z_hat = alad.reconstruct(Z)
+    columns = {
+        "tumour": row.to_numpy()[0],
+        "reconstruction": scaler.inverse_transform(Z_hat)[0],
+        "difference (sd)": (Z - Z_hat)[0],
+    }
+    table = pd.DataFrame(columns, index=row.columns)
+    table = table.sort_values("difference (sd)", key=abs, ascending=False)
+    print("\nA malignant tumour and its reconstruction, where most different:")
+    print(table.head(6).to_string())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--figure", default="demo.png")
+    args = parser.parse_args()
+
+    X_train, X_test, y = load()
+    print(f"{len(X_train)} benign tumours to learn from, each of 30 features;")
+    print(f"{sum(y == 0)} benign and {sum(y)} malignant ones to tell apart.")
+
+    results, first = [], {}
+    runs = [(name, seed) for seed in range(args.seeds) for name in DETECTORS]
+    for name, seed in (progress := tqdm(runs)):
+        progress.set_description(f"{name}, seed {seed}")
+        pipeline, scores, times = run(DETECTORS[name](seed), X_train, X_test)
+        first.setdefault(name, (pipeline, scores))
+        results.append({"detector": name, **measure(y, scores, times)})
+    print_table(results)
+
+    pd.options.display.float_format = "{:.3g}".format
+    (scaler, alad), scores = first["ALAD"]
+    print_made_up(scaler, alad, X_test.columns)
+    malignant = np.flatnonzero(y)
+    typical = malignant[scores[malignant].argsort()[len(malignant) // 2]]
+    print_repaired(scaler, alad, X_test.iloc[[typical]])
+
+    draw(y, {name: scores for name, (_, scores) in first.items()}, args.figure)
+    print(f"\nThe figure is in {args.figure}")
+
+
+if __name__ == "__main__":
+    matplotlib.use("agg")
+    main()

@@ -1,0 +1,83 @@
+"""
+Searching for parameters
+========================
+
+The searches of scikit-learn work as with any estimator, down to the sizes of
+the networks. Labels are used by the scorer and never by `fit`. The epochs are
+short here to keep the page quick.
+"""
+
+# %%
+# Grid search
+# -----------
+# The table has 357 benign tumours and 30 malignant ones. Each fold trains on
+# all of its rows, as one would without labels, and is scored with them.
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_breast_cancer
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingRandomSearchCV,
+    StratifiedKFold,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skgad import ALAD, MLP
+
+X, y = load_breast_cancer(return_X_y=True)
+X = np.concatenate([X[y == 1], X[y == 0][:30]])
+y = np.repeat([1, -1], [357, 30])
+
+alad = ALAD(networks=MLP(), max_epochs=40, random_state=0)
+detector = Pipeline([("scaler", StandardScaler()), ("alad", alad)])
+grid = {
+    "alad__latent_dim": [4, 16],
+    "alad__networks__hidden_layer_sizes": [(32,), (64, 32)],
+}
+folds = StratifiedKFold(3, shuffle=True, random_state=0)
+search = GridSearchCV(detector, grid, scoring="roc_auc", cv=folds).fit(X, y)
+
+table = pd.DataFrame(search.cv_results_["params"])
+table = table.rename(columns=lambda name: name.split("__")[-1])
+table["mean AUROC"] = search.cv_results_["mean_test_score"]
+table.round(3)
+
+# %%
+# Successive halving
+# ------------------
+# The number of epochs is the resource: many candidates are trained a little,
+# the best of them for longer.
+
+halving = HalvingRandomSearchCV(
+    detector,
+    {
+        "alad__latent_dim": [2, 4, 8, 16, 32],
+        "alad__lr": [1e-4, 3e-4, 1e-3, 3e-3],
+        "alad__networks__hidden_layer_sizes": [(32,), (64,), (64, 32)],
+    },
+    resource="alad__max_epochs",
+    min_resources=5,
+    max_resources=45,
+    scoring="roc_auc",
+    cv=folds,
+    random_state=0,
+)
+halving.fit(X, y)
+for name, value in halving.best_params_.items():
+    print(name, value)
+
+# %%
+# Watching
+# --------
+# From version 1.9 on, scikit-learn has callbacks. Its progress bar, which
+# needs the package `rich`, shows the epochs; set on a search, it shows the
+# fits below the folds and candidates.
+
+from sklearn.callback import ProgressBar
+
+detector["alad"].set_callbacks(ProgressBar()).fit(
+    StandardScaler().fit_transform(X)
+)
