@@ -25,6 +25,12 @@ def alad(seed, **params):
     return ALAD(random_state=seed, **params)
 
 
+def rcgan(seed, **params):
+    from skgad import RCGAN
+
+    return RCGAN(random_state=seed, **params)
+
+
 METHODS = {
     "L1 norm": lambda seed: CenterDistance(1),
     "L2 norm": lambda seed: CenterDistance(2),
@@ -37,7 +43,9 @@ METHODS = {
     "PyOD KNN": lambda seed: PyOD("KNN"),
     "PyOD AutoEncoder": lambda seed: PyOD("AutoEncoder", {"verbose": 0}, random_state=seed),
     "PyOD ALAD": lambda seed: PyOD("ALAD", random_state=seed),
+    "RCGAN": rcgan,
     "ALAD": alad,
+    "ALAD, latent_weight=1": partial(alad, latent_weight=1.0),
     "ALAD, 3 members": partial(alad, n_members=3),
     "ALAD, 10 members": partial(alad, n_members=10),
 }

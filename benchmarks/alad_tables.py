@@ -65,7 +65,7 @@ ABLATION = {
     "ALAD, +DL": {"latent_discriminator": True, "spectral_norm": False},
     "ALAD, +SN +DL": {"latent_discriminator": True, "spectral_norm": True},
 }
-TRAINING = {"lr": 1e-5, "lr_schedule": "constant", "ema_decay": 0.999}
+TRAINING = {"lr": 1e-5, "lr_schedule": "constant", "ema_decay": 0.999, "latent_weight": 1.0}
 
 
 @lru_cache(maxsize=1)

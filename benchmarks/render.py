@@ -8,6 +8,9 @@ import pandas as pd
 import results
 from tabulate import tabulate
 
+from skgad import ALAD
+
+DEFAULT_SCORE = ALAD().score_type
 DOC = Path(__file__).parents[1] / "doc"
 METRICS = {"auroc": "AUROC", "ap": "AP", "precision": "precision", "recall": "recall", "f1": "F1"}
 
@@ -42,7 +45,7 @@ def adbench():
     rows = load("adbench")
     rows["score"] = rows.get("score", pd.Series(index=rows.index, dtype=str)).fillna("")
     rows["detector"] = rows.method + rows.score.map(
-        lambda score: "" if score in ("", "default") else f", {score} score"
+        lambda score: "" if score in ("", DEFAULT_SCORE) else f", {score} score"
     )
     for protocol, name in (("one-class", "adbench"), ("dte", "adbench_dte")):
         part = rows[rows.protocol == protocol]
@@ -59,10 +62,21 @@ def adbench():
             means = pd.concat([means, published_means(part.dataset.unique())])
         write(name, means.rename_axis("detector"))
         for metric in ("auroc", "ap"):
-            per_set = part[part.score.isin(["", "default"])].pivot_table(
+            per_set = part[part.score.isin(["", DEFAULT_SCORE])].pivot_table(
                 index="dataset", columns="method", values=metric
             )
             write(f"{name}_{metric}", per_set[per_set.mean().sort_values().index[::-1]])
+
+    members = rows[rows.method.str.startswith("ALAD") & (rows.score == DEFAULT_SCORE)]
+    members = members.pivot_table(
+        index=["dataset", "seed"], columns="method", values=["auroc", "ap"]
+    )
+    members = members.dropna()  # what has run with every number of members
+    if len(members.columns) == 6:
+        means = members.groupby("dataset").mean()
+        means.loc["mean"] = means.mean()
+        means.columns = [f"{METRICS[metric]}, {method}" for metric, method in means.columns]
+        write("members", means)
 
 
 def published_means(datasets):

@@ -103,7 +103,7 @@ class BaseDetector(
     }
 
     #: Mini-batches of ``max_epochs="auto"``.
-    _auto_steps = 5000
+    _auto_steps = 2000
 
     #: The method's parameters of Adam, unless `net_params` gives others or another optimizer.
     _adam_params: dict = {}

@@ -138,7 +138,7 @@ class RCGAN(BaseDetector):
 
     Parameters
     ----------
-    latent_dim : int, default=32
+    latent_dim : int, default=64
         Number of dimensions of a code.
 
     networks : object or None, default=None
@@ -238,7 +238,7 @@ class RCGAN(BaseDetector):
     def __init__(
         self,
         *,
-        latent_dim=32,
+        latent_dim=64,
         networks=None,
         penalty="normal",
         penalty_scale=1.0,

@@ -135,11 +135,11 @@ class MLP(BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : tuple of int, default=(64, 32)
+    hidden_layer_sizes : tuple of int, default=(256, 128)
         Widths of the hidden layers of the encoder; the decoder has them in reverse.
     discriminator_layer_sizes : tuple of int or None, default=None
-        Widths of the hidden layers of the discriminators, at least one. None takes
-        ``hidden_layer_sizes``.
+        Widths of the hidden layers of the discriminators, at least one. None takes half of
+        each of ``hidden_layer_sizes``.
     activation : {"elu", "gelu", "leaky_relu", "relu", "silu", "tanh"}, default="leaky_relu"
         Activation of the hidden layers.
     dropout : float, default=0.0
@@ -155,7 +155,7 @@ class MLP(BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes=(64, 32),
+        hidden_layer_sizes=(256, 128),
         discriminator_layer_sizes=None,
         activation="leaky_relu",
         dropout=0.0,
@@ -176,7 +176,8 @@ class MLP(BaseEstimator):
     def discriminator(self, *n_inputs):
         """Network from inputs of these widths to a logit."""
         hidden = self.discriminator_layer_sizes
-        hidden = self.hidden_layer_sizes if hidden is None else hidden
+        if hidden is None:
+            hidden = tuple(-(-size // 2) for size in self.hidden_layer_sizes)
         if not hidden:
             raise ValueError(
                 "A discriminator needs a hidden layer, got no discriminator_layer_sizes."

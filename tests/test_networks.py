@@ -39,8 +39,8 @@ def test_the_decoder_mirrors_the_encoder():
     assert widths(networks.decoder(2, 5)) == [(2, 8), (8, 16), (16, 5)]
 
 
-def test_discriminators_have_the_encoders_hidden_layers_unless_told():
-    assert widths(MLP((16, 8)).discriminator(5, 2)) == [(7, 16), (16, 8), (8, 1)]
+def test_discriminators_have_half_the_encoders_hidden_layers_unless_told():
+    assert widths(MLP((16, 7)).discriminator(5, 2)) == [(7, 8), (8, 4), (4, 1)]
     networks = MLP((16, 8), discriminator_layer_sizes=(4,))
     assert widths(networks.discriminator(5, 5)) == [(10, 4), (4, 1)]
     assert widths(networks.encoder(5, 2)) == [(5, 16), (16, 8), (8, 2)]
@@ -148,7 +148,7 @@ def test_networks_work_on_the_last_dimension():
     assert networks.encoder(5, 2)(x).shape == (3, 4, 2)
     discriminator = networks.discriminator(5, 2)
     assert discriminator(x, z).shape == (3, 4)
-    assert discriminator.features(x, z).shape == (3, 4, 8)
+    assert discriminator.features(x, z).shape == (3, 4, 4)
 
 
 def test_a_method_named_after_a_network_comes_before_its_kind():
