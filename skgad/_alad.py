@@ -169,9 +169,9 @@ class ALAD(BaseDetector):
     - Early stopping watches the mean absolute error of the reconstructions of held-out rows. The
       released code watches their mean score, whose unit grows while :math:`D_{xx}` learns, so that
       untrained networks would win.
-    - Layers, learning rate, number of epochs, `latent_weight` and `score_type` are chosen for tables
-      of any size on development data. The paper's lr=1e-5 and 100 epochs train next to nothing
-      on a few hundred rows, and with a weight of 1 :math:`D_{zz}` asks for codes that
+    - Layers, learning rate, number of epochs, `latent_weight` and `score_type` are chosen on
+      development data, for tables of any size. The paper's lr=1e-5 and 100 epochs train next to
+      nothing on a few hundred rows, and with a weight of 1 :math:`D_{zz}` asks for codes that
       survive a decoder into fewer dimensions than the codes have.
       ``benchmarks/alad_networks.py`` builds the paper's networks.
     - Spectral normalisation acts. In the released code its flag is not used for tables.
