@@ -13,9 +13,8 @@ n_members : int, default=1
 
 contamination : "auto" or float, default="auto"
     Share of outliers in the training rows, in (0, 0.5]: `offset_` is that quantile of the
-    training scores. "auto" takes a robust limit of the training scores, the
-    median minus a multiple of their median absolute deviation, see
-    :ref:`thresholds`. :meth:`set_threshold` moves the threshold after `fit`.
+    training scores. "auto" is 0.05, see :ref:`thresholds`. :meth:`set_threshold` moves the
+    threshold after `fit`.
 
 max_epochs : "auto" or int, default="auto"
     Number of passes through the training rows. "auto" takes as many as give
