@@ -9,7 +9,6 @@ from ._base import BaseDetector
 from ._docstring import with_shared_parameters
 from ._game import Game
 from ._losses import call_fake, call_real
-from .callbacks import WeightAveraging
 from .networks import MLP, build, spectrally_normalized
 
 
@@ -265,8 +264,3 @@ class ALAD(BaseDetector):
             spectral_norm=self.spectral_norm,
             score_type=self.score_type,
         )
-
-    def _method_callbacks(self):
-        if self.ema_decay is None:
-            return []
-        return [("weight_averaging", WeightAveraging(self.ema_decay))]

@@ -26,7 +26,7 @@ from skorch.helper import predefined_split
 
 from ._game import Ensemble
 from ._net import AdversarialNet, BatchLoader, RowByRow, Rows, blocks
-from .callbacks import FitTasks, LinearDecay
+from .callbacks import FitTasks, LinearDecay, WeightAveraging
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -152,8 +152,9 @@ class BaseDetector(
         """Return a callable without arguments that makes the game."""
 
     def _method_callbacks(self):
-        """Named callbacks that belong to the method."""
-        return []
+        """Named callbacks that belong to the method: averaging, if it has an `ema_decay`."""
+        decay = getattr(self, "ema_decay", None)
+        return [] if decay is None else [("weight_averaging", WeightAveraging(decay))]
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

@@ -13,7 +13,6 @@ from ._base import BaseDetector
 from ._docstring import with_shared_parameters
 from ._game import Game
 from ._losses import call_fake, call_real
-from .callbacks import WeightAveraging
 from .networks import MLP, build
 
 
@@ -303,11 +302,6 @@ class RCGAN(BaseDetector):
             penalize_encoder=self.penalize_encoder,
             score_type=self.score_type,
         )
-
-    def _method_callbacks(self):
-        if self.ema_decay is None:
-            return []
-        return [("weight_averaging", WeightAveraging(self.ema_decay))]
 
     def _check_scale(self, X):
         squares = (
