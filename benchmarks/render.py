@@ -67,7 +67,8 @@ def adbench():
             )
             write(f"{name}_{metric}", per_set[per_set.mean().sort_values().index[::-1]])
 
-    members = rows[rows.method.str.startswith("ALAD") & (rows.score == DEFAULT_SCORE)]
+    members = rows[(rows.protocol == "one-class") & (rows.score == DEFAULT_SCORE)]
+    members = members[members.method.isin(["ALAD", "ALAD, 3 members", "ALAD, 10 members"])]
     members = members.pivot_table(
         index=["dataset", "seed"], columns="method", values=["auroc", "ap"]
     )
