@@ -68,17 +68,8 @@ class RCGANGame(Game):
 
         encoded, generated = self.d_xz.judge((x, z_x), (x_z, z))
         same, other = self.d_xx.judge((x, x), (x, x_hat))
-        penalty = weight * call_fake(self.d_xz(t, z_t))
-        yield (
-            "discriminator",
-            (
-                call_real(encoded)
-                + call_fake(generated)
-                + penalty
-                + call_real(same)
-                + call_fake(other)
-            ),
-        )
+        loss = call_real(encoded) + call_fake(generated) + call_real(same) + call_fake(other)
+        yield "discriminator", loss + weight * call_fake(self.d_xz(t, z_t))
 
         encoded, generated = self.d_xz.judge((x, z_x), (x_z, z))
         loss = call_fake(encoded) + call_real(generated) + call_real(self.d_xx(x, x_hat))
