@@ -4,6 +4,7 @@ import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,7 +21,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 
@@ -104,6 +110,9 @@ class BaseDetector(
 
     #: Mini-batches of ``max_epochs="auto"``.
     _auto_steps = 2000
+
+    #: What the class docstring says of ``contamination="auto"``.
+    _auto_threshold = "is 0.05"
 
     #: The method's parameters of Adam, unless `net_params` gives others or another optimizer.
     _adam_params: dict = {}
@@ -213,10 +222,11 @@ class BaseDetector(
         with self._unchanged_on_failure():
             X = self._check_rows(X, reset=not go_on)
             self._check_scale(X)
+            labels = self._check_labels(labels, X)
             seed = self._seed if go_on else draw_seed(self.random_state)
             device = self._check_device()
             train, valid = self._split(X, labels, seed, device)
-            n_batches = len(BatchLoader(train, self.batch_size))
+            n_batches = len(BatchLoader(train, self.batch_size, shuffle=True))
             n_epochs = self._n_epochs(n_batches) if n_epochs is None else n_epochs
             context = self._begin_fit_task(X, y, n_epochs)
 
@@ -231,7 +241,7 @@ class BaseDetector(
                     verbose=self.verbose,
                     train_split=None if valid is None else predefined_split(valid),
                 )
-                extra = [] if context is None else [FitTasks(self, context, X, y)]
+                extra = [] if context is None else [FitTasks(self, context, X, y, labels)]
                 if self.early_stopping:
                     patience = self.n_iter_no_change
                     patience = max(10, n_epochs // 10) if patience == "auto" else patience
@@ -249,7 +259,7 @@ class BaseDetector(
                     ConvergenceWarning,
                     stacklevel=3,
                 )
-            self.__dict__.update(self._results(net, X))
+            self.__dict__.update(self._results(net, X, labels))
             self._seed = seed
             self._generator_state = generator_state
         if context is not None:
@@ -264,9 +274,10 @@ class BaseDetector(
         net.callbacks_ = callbacks
         net.set_params(train_split=None)  # or the net would keep the held-out rows
 
-    def _results(self, net, X):
+    def _results(self, net, X, labels):
         """Fitted attributes that follow from a trained net and the training rows."""
         module = net.module_.eval()
+        module.finish(partial(self._map_rows, net, X), labels)
         member_scores = self._map_rows(net, X, lambda x: module.member_scores(x).T)
         if not np.isfinite(member_scores).all():
             raise ValueError(
@@ -281,7 +292,7 @@ class BaseDetector(
             "history_": net.history,
             "n_iter_": len(net.history),
             "train_scores_": train_scores,
-            "offset_": self._offset(train_scores, self.contamination),
+            "offset_": self._offset(net, train_scores),
             "_n_features_out": self._map_rows(net, X[:1], module.encode).shape[1],
         }
 
@@ -322,6 +333,24 @@ class BaseDetector(
     def _check_scale(self, X):
         """Warn of training rows that are out of proportion for the method."""
 
+    def _check_labels(self, labels, X):
+        """Known labels as an array of small integers, without any 0 for all rows."""
+        if labels is None:
+            return np.zeros(X.shape[0], np.int8)
+        labels = column_or_1d(labels)
+        unknown = labels[~np.isin(labels, [-1, 0, 1])].tolist()
+        if unknown:
+            raise ValueError(
+                "labels must be 1 for known inliers, -1 for known outliers and 0 for all other "
+                f"rows, but they contain {', '.join([*dict.fromkeys(map(repr, unknown))][:3])}."
+            )
+        check_consistent_length(X, labels)
+        if np.all(labels == -1):
+            raise ValueError(
+                "All rows are labelled -1: a detector needs rows that are not known outliers."
+            )
+        return labels.astype(np.int8)
+
     def _check_device(self):
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -342,11 +371,30 @@ class BaseDetector(
         """Rows to train on, and rows that early stopping watches, or None."""
         if not self.early_stopping:
             return Rows(X, labels, device), None
-        labels = np.zeros(X.shape[0], np.int8) if labels is None else labels
+        n_known = np.unique(labels, return_counts=True)
+        if len(n_known[0]) > 1 and n_known[1].min() < 2:
+            raise ValueError(
+                "early_stopping holds rows of each label out, but there is a single row with "
+                f"the label {n_known[0][n_known[1].argmin()]}. Label more rows, or set "
+                "early_stopping=False."
+            )
         X_train, X_valid, labels_train, labels_valid = train_test_split(
-            X, labels, test_size=self.validation_fraction, random_state=seed
+            X,
+            labels,
+            test_size=self.validation_fraction,
+            random_state=seed,
+            stratify=labels if len(n_known[0]) > 1 else None,
         )
-        return Rows(X_train, labels_train, device), Rows(X_valid, labels_valid, device)
+        not_outliers = labels_valid != -1
+        if not not_outliers.any():
+            raise ValueError(
+                "early_stopping would hold out known outliers only, which it does not watch. "
+                "Raise validation_fraction, or set early_stopping=False."
+            )
+        return (
+            Rows(X_train, labels_train, device),
+            Rows(X_valid[not_outliers], labels_valid[not_outliers], device),
+        )
 
     def _n_epochs(self, n_batches):
         """Number of epochs of ``n_batches`` each."""
@@ -379,15 +427,19 @@ class BaseDetector(
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         return context
 
-    def _map_rows(self, net, X, function):
-        """Apply a function of ``(BLOCK_ROWS, n_features)`` tensors to all rows."""
+    def _map_rows(self, net, X, function, rows=None):
+        """Apply a function of ``(BLOCK_ROWS, n_features)`` tensors to all rows, or to some."""
+        X = X if rows is None else X[rows]
         device = next(net.module_.parameters()).device
         with torch.inference_mode(), RowByRow():
             parts = [function(x).cpu() for x in blocks(X, BLOCK_ROWS, device)]
         return torch.cat(parts)[: X.shape[0]].numpy()
 
-    def _offset(self, train_scores, contamination):
-        contamination = 0.05 if contamination == "auto" else contamination
+    def _offset(self, net, train_scores):
+        """The method's own boundary, or a percentile of the training scores."""
+        if self.contamination == "auto" and net.module_.boundary is not None:
+            return -net.module_.boundary.item()
+        contamination = 0.05 if self.contamination == "auto" else self.contamination
         return np.percentile(train_scores, 100.0 * contamination)
 
     def set_threshold(self, *, contamination):
@@ -417,7 +469,7 @@ class BaseDetector(
             caller_name=f"{type(self).__name__}.set_threshold",
         )
         self.contamination = contamination
-        self.offset_ = self._offset(self.train_scores_, contamination)
+        self.offset_ = self._offset(self.net_, self.train_scores_)
         return self
 
     def score_samples(self, X):
@@ -544,16 +596,24 @@ class BaseDetector(
         ValueError
             If the method cannot produce this `kind`.
         """
+        return self._sample(n_samples, kind, random_state)
+
+    def _sample(self, n_samples, kind, random_state, **options):
         check_is_fitted(self)
         self._check_kind("sample", kind)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         module, device = self.net_.module_, next(self.net_.module_.parameters()).device
         with forked_generators(draw_seed(random_state)), torch.inference_mode():
             parts = [
-                module.sample(BLOCK_ROWS, kind, device).cpu()
+                module.sample(BLOCK_ROWS, kind, device, **options).cpu()
                 for _ in range(0, n_samples, BLOCK_ROWS)
             ]
         return torch.cat(parts)[:n_samples].numpy()
+
+    @classmethod
+    def _final_classes(cls):
+        for subclass in cls.__subclasses__():
+            yield from [subclass] if not subclass.__subclasses__() else subclass._final_classes()
 
     def _check_kind(self, verb, kind):
         kinds = getattr(self, f"_{verb}_kinds")
@@ -561,7 +621,7 @@ class BaseDetector(
             return
         others = [
             cls.__name__
-            for cls in BaseDetector.__subclasses__()
+            for cls in BaseDetector._final_classes()
             if kind in getattr(cls, f"_{verb}_kinds") and cls.__module__.startswith("skgad.")
         ]
         raise ValueError(
@@ -574,3 +634,73 @@ class BaseDetector(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+class LabelledDetector(BaseDetector):
+    """Base class of the detectors whose training can use what is known of some rows.
+
+    Notes
+    -----
+    *A note on design.* `labels` is metadata, which ``set_fit_request(labels=True)`` sends through
+    a Pipeline or a search. It is not `y`: ``cross_val_score(detector, X, y)`` hands `y` to `fit`,
+    and the truth with it.
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, labels=None):
+        """Train the networks.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows. They are read as float32; sparse rows become dense one
+            mini-batch at a time.
+        y : Ignored
+            Present for API consistency by convention.
+        labels : array-like of shape (n_samples,) or None, default=None
+            What is known of the rows: 1 for inliers, -1 for outliers, 0 for nothing. None is 0 for
+            all rows. Every mini-batch has rows of each label.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If `X` is no table of finite numbers with at least two rows, if `labels` are no such
+            numbers or all of them are -1, or if a loss or a score becomes infinite or NaN. An
+            earlier fit is then kept as it was.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the training was interrupted with Ctrl-C. The detector then works with what it
+            has learned; `n_iter_` tells the number of completed epochs. Interrupted before
+            the end of the first epoch, `fit` raises the KeyboardInterrupt.
+        """
+        go_on = self.warm_start and hasattr(self, "net_")
+        return self._fit(X, y, go_on=go_on, decay=self.lr_schedule == "linear", labels=labels)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, labels=None):
+        """Go on training for one epoch, at a constant learning rate.
+
+        The threshold is set anew from the scores of these rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : Ignored
+            Present for API consistency by convention.
+        labels : array-like of shape (n_samples,) or None, default=None
+            What is known of the rows, as in :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+        """
+        return self._fit(X, y, go_on=hasattr(self, "net_"), n_epochs=1, labels=labels)

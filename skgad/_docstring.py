@@ -13,8 +13,8 @@ n_members : int, default=1
 
 contamination : "auto" or float, default="auto"
     Share of outliers in the training rows, in (0, 0.5]: `offset_` is that quantile of the
-    training scores. "auto" is 0.05, see :ref:`thresholds`. :meth:`set_threshold` moves the
-    threshold after `fit`.
+    training scores. "auto" {auto_threshold}.
+    See :ref:`thresholds`. :meth:`set_threshold` moves the threshold after `fit`.
 
 max_epochs : "auto" or int, default="auto"
     Number of passes through the training rows. "auto" takes as many as give
@@ -95,7 +95,9 @@ def with_shared_parameters(cls):
     """Fill ``{shared_parameters}`` and ``{shared_attributes}`` into a class docstring."""
     defaults = cls.__init__.__kwdefaults__
     parameters = PARAMETERS.strip().format(
-        auto_steps=cls._auto_steps, **{k: defaults[k] for k in ("batch_size", "lr", "lr_schedule")}
+        auto_steps=cls._auto_steps,
+        auto_threshold=cls._auto_threshold,
+        **{k: defaults[k] for k in ("batch_size", "lr", "lr_schedule")},
     )
     doc = cleandoc(cls.__doc__)
     for mark, text in (("{shared_parameters}", parameters), ("{shared_attributes}", ATTRIBUTES)):

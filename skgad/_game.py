@@ -21,6 +21,8 @@ class Game(nn.Module, ABC):
         For each player, the names of the networks that it moves; one that is None is left out.
     epoch : int
         Number of completed epochs. The net keeps it.
+    boundary : Tensor of shape () or None
+        The anomaly score above which the method calls a row an outlier, if it has such a one.
 
     Notes
     -----
@@ -38,6 +40,7 @@ class Game(nn.Module, ABC):
 
     players: dict[str, tuple[str, ...]]
     epoch = 0
+    boundary = None
 
     @abstractmethod
     def play(self, x, labels=None):
@@ -77,6 +80,18 @@ class Game(nn.Module, ABC):
     def validation_loss(self, x):
         """What early stopping wants to be small on held-out rows; shape ()."""
         return self.score(x).mean()
+
+    def finish(self, apply, labels):
+        """Store, as buffers, what the method takes from all training rows after the training.
+
+        Parameters
+        ----------
+        apply : callable
+            ``apply(function, rows=...)`` is the array of what a function of a batch gives for the
+            training rows, or for those at the positions ``rows``.
+        labels : ndarray of shape (n_samples,)
+            What is known of the rows.
+        """
 
     def sample_latent(self, x):
         """Draw one standard normal code for each row of ``x``."""
@@ -164,6 +179,18 @@ class Ensemble(Game):
         location, scale = (unit.to(member_scores.device) for unit in (self.location, self.scale))
         return ((member_scores - location) / scale).mean(0)
 
+    def finish(self, apply, labels):
+        for game in self.scorers:
+            game.finish(apply, labels)
+
+    @property
+    def boundary(self):
+        """The members' boundaries in their units, averaged as the scores are."""
+        boundaries = [game.boundary for game in self.scorers]
+        if boundaries[0] is None:
+            return None
+        return self.combine(torch.stack(boundaries).double()[:, None]).squeeze()
+
     def score(self, x):
         return self.combine(self.member_scores(x))
 
@@ -173,8 +200,9 @@ class Ensemble(Game):
     def reconstruct(self, x, kind):
         return torch.stack([game.reconstruct(x, kind) for game in self.scorers]).mean(0)
 
-    def sample(self, n_samples, kind, device):
-        rows = torch.stack([game.sample(n_samples, kind, device) for game in self.scorers])
+    def sample(self, n_samples, kind, device, **options):
+        rows = [game.sample(n_samples, kind, device, **options) for game in self.scorers]
+        rows = torch.stack(rows)
         return rows[torch.randint(len(rows), (n_samples,)), torch.arange(n_samples)]
 
     def validation_loss(self, x):

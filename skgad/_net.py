@@ -24,10 +24,17 @@ class Rows(torch.utils.data.Dataset):
         What is known of the rows; None is 0 for every row.
     device : str or torch.device, default="cpu"
         Where the tensors are wanted.
+
+    Attributes
+    ----------
+    groups : list of ndarray
+        Positions of the rows of each label, the most frequent label last.
     """
 
     def __init__(self, X, labels=None, device="cpu"):
         self.labels = np.zeros(X.shape[0], np.int8) if labels is None else labels
+        groups = [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]
+        self.groups = sorted(groups, key=len)
         self.device = torch.device(device)
         self.X = X
         if self.device.type == "cuda" and not sparse.issparse(X):
@@ -84,25 +91,43 @@ class RowByRow(TorchFunctionMode):
 class BatchLoader:
     """A ``DataLoader`` without workers and collation: one indexing for each batch.
 
-    A last batch of a single row joins the batch before it, as batch-norm has nothing to
-    normalise by in a single row.
+    Shuffled rows with several labels come with rows of each label in every batch, up to
+    ``batch_size`` of each. One pass through the most frequent label is an epoch; the rows of the
+    others come again and again. A last batch of a single row joins the batch before it, as
+    batch-norm has nothing to normalise by in a single row.
     """
 
     def __init__(self, dataset, batch_size=128, shuffle=False):
         self.dataset = dataset
         self.batch_size = len(dataset) if batch_size == -1 else batch_size
         self.shuffle = shuffle
+        everything = [np.arange(len(dataset))]
+        groups = getattr(dataset, "groups", everything) if shuffle else everything
+        self.rest, self.largest = groups[:-1], groups[-1]
 
     def __len__(self):
-        whole, rest = divmod(len(self.dataset), self.batch_size)
+        whole, rest = divmod(len(self.largest), self.batch_size)
         return max(1, whole + (rest > 1))
 
     def __iter__(self):
-        n_samples = len(self.dataset)
-        order = torch.randperm(n_samples) if self.shuffle else torch.arange(n_samples)
-        bounds = [*range(0, len(self) * self.batch_size, self.batch_size), n_samples]
+        streams = [self._again_and_again(group) for group in self.rest]
+        for parts in zip(*streams, self._once(), strict=False):
+            yield self.dataset[np.concatenate(parts)]
+
+    def _once(self):
+        """Mini-batches of one pass through the rows of the most frequent label."""
+        group, n_rows = self._ordered(self.largest), len(self.largest)
+        bounds = [*range(0, len(self) * self.batch_size, self.batch_size), n_rows]
         for start, stop in zip(bounds, bounds[1:], strict=False):
-            yield self.dataset[order[start:stop].numpy()]
+            yield group[start:stop]
+
+    def _again_and_again(self, group):
+        """Parts of rows of another label, pass after pass, each of at most a batch."""
+        while True:
+            yield from np.array_split(self._ordered(group), -(-len(group) // self.batch_size))
+
+    def _ordered(self, group):
+        return group[torch.randperm(len(group)).numpy()] if self.shuffle else group
 
 
 class AdversarialNet(NeuralNet):

@@ -111,15 +111,16 @@ class FitTasks(Callback):
         The estimator that is being fitted.
     context : sklearn.callback.CallbackContext
         The task of fitting it, whose subtasks are the epochs.
-    X, y
+    X, y, labels
         What it is fitted on.
     """
 
-    def __init__(self, detector, context, X, y):
+    def __init__(self, detector, context, X, y, labels):
         self.detector = detector
         self.context = context
         self.X = X
         self.y = y
+        self.labels = labels
 
     def on_epoch_begin(self, net, **kwargs):
         """Begin a subtask."""
@@ -132,7 +133,9 @@ class FitTasks(Callback):
             estimator=self.detector,
             X=self.X,
             y=self.y,
-            reconstruction_attributes=lambda: self.detector._results(self._copy(net), self.X),
+            reconstruction_attributes=lambda: self.detector._results(
+                self._copy(net), self.X, self.labels
+            ),
         )
         if stop:
             raise KeyboardInterrupt  # skorch's way of ending a training

@@ -23,6 +23,11 @@ SHARED = {
     "random_state": 0,
 }
 
+AUTOENCODER = {
+    "latent_dim": 2,
+    "networks": MLP(hidden_layer_sizes=(8,), activation="leaky_relu", dropout=0.1),
+}
+
 #: What a small instance of each detector has besides. A new detector is added here.
 TINY = {
     "ALAD": {
@@ -41,6 +46,25 @@ TINY = {
         "penalty_weight": 1.0,
         "score_type": "features",
         "ema_decay": 0.9,
+    },
+    "WALDO": {
+        **AUTOENCODER,
+        "prior_weight": 0.1,
+        "prior_scale": 1.0,
+        "prior_on": "positive",
+        "outlier_decoder": True,
+        "advantage": True,
+        "advantage_quantile": 0.0,
+        "advantage_decay": 0.0,
+        "score_type": "inlier",
+    },
+    "WAE": {**AUTOENCODER, "prior_weight": 0.1, "prior_scale": 1.0, "prior_on": "positive"},
+    "CoRA": {
+        **AUTOENCODER,
+        "advantage": True,
+        "advantage_quantile": 0.0,
+        "advantage_decay": 0.0,
+        "score_type": "inlier",
     },
 }
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from common import (
     DETECTORS,
+    TINY,
     Spy,
     assert_same_bits,
     differs,
@@ -71,9 +72,14 @@ def test_fit_may_take_another_table_and_go_on_may_not(name, device):
         detector.set_params(warm_start=True).fit(table())
 
 
+def last_weights(name):
+    """What makes a detector score with its last weights."""
+    return {"ema_decay": None} if "ema_decay" in TINY[name] else {}
+
+
 @every_detector
 def test_partial_fit_takes_a_single_row_and_another_number_of_them(name, device):
-    detector = tiny(name, device=device, ema_decay=None).fit(table())
+    detector = tiny(name, device=device, **last_weights(name)).fit(table())
     before = state(detector)
     detector.partial_fit(table(n_samples=1, seed=1))
     assert differs(before, state(detector))
@@ -149,7 +155,11 @@ def test_early_stopping_stops_and_restores_the_best_epoch(name, device):
     losses = detector.history_[:, "valid_loss"]
     best = int(np.argmin(losses))
     assert detector.n_iter_ == len(losses) == best + 1 + patience < 200
-    assert_same_bits(state(detector), states[best])
+    restored = state(detector)
+    trained = {name for name, _ in detector.net_.module_.named_parameters()}
+    assert_same_bits(
+        *({k: v for k, v in s.items() if k in trained} for s in (restored, states[best]))
+    )
     assert differs(states[best], states[-1])
 
 
@@ -355,7 +365,7 @@ def test_a_kind_that_a_method_cannot_produce_names_those_that_can(
     nobody = "none in this version of skgad"
     others = [
         other.__name__
-        for other in BaseDetector.__subclasses__()
+        for other in BaseDetector._final_classes()
         if other is not cls
         and "outlier" in getattr(other, f"_{verb}_kinds")
         and other.__module__.startswith("skgad.")
@@ -365,7 +375,7 @@ def test_a_kind_that_a_method_cannot_produce_names_those_that_can(
         getattr(detector, verb)(argument, kind="outlier")
 
     able = type("Able", (ALAD,), {f"_{verb}_kinds": ("inlier", "outlier"), "__module__": "skgad.x"})
-    monkeypatch.setattr(BaseDetector, "__subclasses__", lambda: [cls, able])
+    monkeypatch.setattr(BaseDetector, "_final_classes", lambda: [cls, able])
     with pytest.raises(ValueError, match="Detectors that can: Able"):
         getattr(detector, verb)(argument, kind="outlier")
 
