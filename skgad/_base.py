@@ -21,12 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 
@@ -337,14 +332,19 @@ class BaseDetector(
         """Known labels as an array of small integers, without any 0 for all rows."""
         if labels is None:
             return np.zeros(X.shape[0], np.int8)
-        labels = column_or_1d(labels)
+        labels = np.asarray(labels)
+        if labels.shape not in ((X.shape[0],), (X.shape[0], 1)):
+            raise ValueError(
+                f"labels must be one-dimensional, one for each of the {X.shape[0]} rows, but their "
+                f"shape is {labels.shape}."
+            )
+        labels = labels.ravel()
         unknown = labels[~np.isin(labels, [-1, 0, 1])].tolist()
         if unknown:
             raise ValueError(
                 "labels must be 1 for known inliers, -1 for known outliers and 0 for all other "
                 f"rows, but they contain {', '.join([*dict.fromkeys(map(repr, unknown))][:3])}."
             )
-        check_consistent_length(X, labels)
         if np.all(labels == -1):
             raise ValueError(
                 "All rows are labelled -1: a detector needs rows that are not known outliers."
@@ -371,30 +371,21 @@ class BaseDetector(
         """Rows to train on, and rows that early stopping watches, or None."""
         if not self.early_stopping:
             return Rows(X, labels, device), None
-        n_known = np.unique(labels, return_counts=True)
-        if len(n_known[0]) > 1 and n_known[1].min() < 2:
+        watched = np.flatnonzero(labels != -1)  # known outliers are trained on
+        known, counts = np.unique(labels[watched], return_counts=True)
+        if len(known) > 1 and counts.min() < 2:
             raise ValueError(
-                "early_stopping holds rows of each label out, but there is a single row with "
-                f"the label {n_known[0][n_known[1].argmin()]}. Label more rows, or set "
-                "early_stopping=False."
+                "early_stopping holds rows of each label out, but there is a single row with the "
+                f"label {known[counts.argmin()]}. Label more rows, or set early_stopping=False."
             )
-        X_train, X_valid, labels_train, labels_valid = train_test_split(
-            X,
-            labels,
+        train, valid = train_test_split(
+            watched,
             test_size=self.validation_fraction,
             random_state=seed,
-            stratify=labels if len(n_known[0]) > 1 else None,
+            stratify=labels[watched] if len(known) > 1 else None,
         )
-        not_outliers = labels_valid != -1
-        if not not_outliers.any():
-            raise ValueError(
-                "early_stopping would hold out known outliers only, which it does not watch. "
-                "Raise validation_fraction, or set early_stopping=False."
-            )
-        return (
-            Rows(X_train, labels_train, device),
-            Rows(X_valid[not_outliers], labels_valid[not_outliers], device),
-        )
+        train = np.concatenate([train, np.flatnonzero(labels == -1)])
+        return Rows(X[train], labels[train], device), Rows(X[valid], labels[valid], device)
 
     def _n_epochs(self, n_batches):
         """Number of epochs of ``n_batches`` each."""
@@ -611,9 +602,9 @@ class BaseDetector(
         return torch.cat(parts)[:n_samples].numpy()
 
     @classmethod
-    def _final_classes(cls):
+    def _all_subclasses(cls):
         for subclass in cls.__subclasses__():
-            yield from [subclass] if not subclass.__subclasses__() else subclass._final_classes()
+            yield from (subclass, *subclass._all_subclasses())
 
     def _check_kind(self, verb, kind):
         kinds = getattr(self, f"_{verb}_kinds")
@@ -621,7 +612,7 @@ class BaseDetector(
             return
         others = [
             cls.__name__
-            for cls in BaseDetector._final_classes()
+            for cls in BaseDetector._all_subclasses()
             if kind in getattr(cls, f"_{verb}_kinds") and cls.__module__.startswith("skgad.")
         ]
         raise ValueError(

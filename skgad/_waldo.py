@@ -197,6 +197,11 @@ class WALDOFamily(LabelledDetector):
     _fixed: dict = {}
 
     def _make_game(self, n_features):
+        if not getattr(self, "outlier_decoder", True) and self.score_type == "difference":
+            raise ValueError(
+                "score_type='difference' compares two decoders, but outlier_decoder=False leaves "
+                "one: use score_type='inlier'."
+            )
         names = signature(WALDOGame).parameters.keys() - {"networks", "n_features", *self._fixed}
         params = {name: getattr(self, name) for name in names}
         networks = self.networks or MLP()
@@ -356,6 +361,8 @@ class WALDO(WALDOFamily):
       the mini-batch.
     - The reference computes logarithms of sigmoids, which become infinite, and the assignment in
       training mode; here losses are computed on logits and scores in evaluation mode.
+    - A tie of the decoders is an inlier's, as in the authors' code, and :math:`\lambda` is no
+      factor of the discriminator's own loss, where it would change nothing for Adam.
     - The Lipschitz condition of the theorem, by gradient clipping, is in neither the reference
       nor here; ``callbacks=[skorch.callbacks.GradientNormClipping(1.0)]`` adds it.
     - ``advantage_quantile``, ``advantage_decay`` and known outliers are ours.

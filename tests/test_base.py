@@ -365,7 +365,7 @@ def test_a_kind_that_a_method_cannot_produce_names_those_that_can(
     nobody = "none in this version of skgad"
     others = [
         other.__name__
-        for other in BaseDetector._final_classes()
+        for other in BaseDetector._all_subclasses()
         if other is not cls
         and "outlier" in getattr(other, f"_{verb}_kinds")
         and other.__module__.startswith("skgad.")
@@ -375,7 +375,7 @@ def test_a_kind_that_a_method_cannot_produce_names_those_that_can(
         getattr(detector, verb)(argument, kind="outlier")
 
     able = type("Able", (ALAD,), {f"_{verb}_kinds": ("inlier", "outlier"), "__module__": "skgad.x"})
-    monkeypatch.setattr(BaseDetector, "_final_classes", lambda: [cls, able])
+    monkeypatch.setattr(BaseDetector, "_all_subclasses", lambda: [cls, able])
     with pytest.raises(ValueError, match="Detectors that can: Able"):
         getattr(detector, verb)(argument, kind="outlier")
 

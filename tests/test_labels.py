@@ -79,11 +79,11 @@ BAD = {
     "digits": (LABELS.astype(str), r"labels must be .* they contain '0', '1', '-1'"),
     "words": (np.where(LABELS == 1, "in", "?"), r"labels must be .* they contain .*'in'"),
     "none": ([None if label == 0 else label for label in LABELS], "labels .*None"),
-    "too few": (LABELS[:-1], r"inconsistent numbers of samples: \[48, 47\]"),
-    "too many": ([*LABELS, 0], r"inconsistent numbers of samples: \[48, 49\]"),
-    "empty": ([], r"inconsistent numbers of samples: \[48, 0\]"),
-    "a number": (1, r"1d array, got an array of shape \(\)"),
-    "a table": (np.zeros((48, 2)), r"1d array, got an array of shape \(48, 2\)"),
+    "too few": (LABELS[:-1], r"each of the 48 rows, but their shape is \(47,\)"),
+    "too many": ([*LABELS, 0], r"each of the 48 rows, but their shape is \(49,\)"),
+    "empty": ([], r"each of the 48 rows, but their shape is \(0,\)"),
+    "a number": (1, r"each of the 48 rows, but their shape is \(\)"),
+    "a table": (np.zeros((48, 2)), r"each of the 48 rows, but their shape is \(48, 2\)"),
     "outliers only": (np.full(48, -1), "All rows are labelled -1"),
 }
 

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from common import SHARED, Spy, assert_same_bits, state, table
+from common import SHARED, Spy, assert_same_bits, state, table, tiny
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
@@ -734,3 +734,9 @@ def test_known_outliers_tell_what_cannot_be_known_without(cls, device):
 
 def test_the_public_names_are_the_classes():
     assert {"WALDO", "WAE", "CoRA"} <= set(skgad.__all__)
+
+
+def test_a_difference_needs_two_decoders():
+    detector = tiny("WALDO", outlier_decoder=False, score_type="difference")
+    with pytest.raises(ValueError, match="outlier_decoder=False leaves one"):
+        detector.fit(table())

@@ -1,0 +1,263 @@
+"""Picture of the explanation of one row."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+
+from ._explain import explain
+from ._plotting import INLIER, NEUTRAL, OUTLIER, name_of, new_axes
+from ._tables import check_table, is_frame, take
+
+
+class ExplanationDisplay:
+    """Contributions of the columns to the anomaly score of one row, as a waterfall.
+
+    The bars lead from the mean score of the background to the score of the row. Red bars make
+    the row more abnormal, blue ones less. It is recommended to use :meth:`from_estimator` or
+    :meth:`from_explanation`. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    contributions : array-like of shape (n_features,)
+        Contribution of each column.
+
+    labels : sequence of str
+        Name of each column, with the row's value or without.
+
+    base : float, default=0.0
+        Where the bars begin.
+
+    threshold : float or None, default=None
+        Anomaly score above which a row is taken for an outlier.
+
+    additive : bool, default=True
+        Whether the bars end at the row's score. If not, all of them begin at zero, and the
+        threshold is not drawn.
+
+    name : str or None, default=None
+        Title of the picture.
+
+    Attributes
+    ----------
+    bars_ : matplotlib BarContainer
+        The bars, the largest first.
+
+    threshold_ : matplotlib Line2D or None
+        Line of the threshold.
+
+    ax_ : matplotlib Axes
+        Axes with the bars.
+
+    figure_ : matplotlib Figure
+        Figure of the axes.
+
+    See Also
+    --------
+    explain : Computes the contributions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import IsolationForest
+    >>> from skgad.inspection import ExplanationDisplay
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> detector = IsolationForest(random_state=0).fit(X)
+    >>> display = ExplanationDisplay.from_estimator(
+    ...     detector, [[0, 5, 0]], background=X, random_state=0
+    ... )
+    >>> display.ax_.get_yticklabels()[0].get_text()
+    'column 1 = 5'
+    """
+
+    def __init__(
+        self, contributions, labels, *, base=0.0, threshold=None, additive=True, name=None
+    ):
+        self.contributions = contributions
+        self.labels = labels
+        self.base = base
+        self.threshold = threshold
+        self.additive = additive
+        self.name = name
+
+    def plot(self, ax=None, *, max_columns=10):
+        """Draw the bars.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on. None makes new ones.
+
+        max_columns : int, default=10
+            Number of bars. The columns with the smallest contributions share the last one.
+
+        Returns
+        -------
+        display : ExplanationDisplay
+            The display.
+        """
+        lengths, labels = self._largest(max_columns)
+        figsize = (7, 1.4 + 0.36 * len(lengths))
+        self.ax_ = new_axes(ax, type(self).__name__, figsize=figsize)
+        self.figure_ = self.ax_.figure
+        ends = self.base + np.cumsum(lengths)
+        starts = ends - lengths
+        if not self.additive:
+            starts, ends = np.zeros_like(lengths), lengths
+        height = np.arange(len(lengths))
+        colors = np.where(lengths > 0, OUTLIER, INLIER)
+        self.bars_ = self.ax_.barh(height, lengths, left=starts, color=colors, height=0.65)
+        if self.additive:
+            self.ax_.vlines(ends[:-1], height[:-1], height[1:], color=NEUTRAL, linewidth=0.8)
+        self._write_numbers(lengths, starts, ends)
+
+        self.threshold_ = None
+        if self.additive:
+            self.ax_.axvline(self.base, color=NEUTRAL, linewidth=0.8, zorder=0)
+        if self.additive and self.threshold is not None:
+            self.threshold_ = self.ax_.axvline(
+                self.threshold, color="black", linestyle="--", linewidth=1.2, zorder=0
+            )
+            self.ax_.annotate(
+                "threshold",
+                (self.threshold, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                fontsize="small",
+            )
+        self.ax_.set_yticks(height, labels)
+        self.ax_.invert_yaxis()
+        self.ax_.tick_params(axis="y", length=0)
+        what = f"anomaly score, from {self.base:.3g} to {ends[-1]:.3g}"
+        self.ax_.set_xlabel(what if self.additive else "distance from the reconstruction")
+        self.ax_.set_title(self.name or "", pad=18)
+        self.ax_.spines[["top", "right", "left"]].set_visible(False)
+        return self
+
+    def _largest(self, max_columns):
+        """Contributions and labels from the largest to the smallest; the rest in one sum."""
+        values = np.asarray(self.contributions, dtype=np.float64)
+        order = np.argsort(-np.abs(values), kind="stable")
+        if len(values) <= max_columns:
+            return values[order], [self.labels[j] for j in order]
+        shown, rest = np.split(order, [max_columns - 1])
+        lengths = np.append(values[shown], values[rest].sum())
+        return lengths, [*(self.labels[j] for j in shown), f"{len(rest)} other columns"]
+
+    def _write_numbers(self, lengths, starts, ends):
+        """Write the contributions beside the ends of the bars, and make room for them."""
+        for i, (length, end) in enumerate(zip(lengths, ends, strict=True)):
+            side = 1 if length >= 0 else -1
+            self.ax_.annotate(
+                f"{length:+.2g}".replace("-", "\N{MINUS SIGN}"),
+                (end, i),
+                xytext=(4 * side, 0),
+                textcoords="offset points",
+                ha="left" if side > 0 else "right",
+                va="center",
+                fontsize="small",
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+            )
+        self.ax_.use_sticky_edges = False
+        self.ax_.margins(x=0.15)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, row=0, background=None, name=None, ax=None, max_columns=10, **kwargs
+    ):
+        """Explain one row of a table and draw the explanation.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted outlier detector, or a pipeline that ends with one.
+
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+            Rows.
+
+        row : int, default=0
+            Number of the row to explain.
+
+        background : {array-like, dataframe} or None, default=None
+            Normal rows to compare with. None takes the rows of `X` that the detector takes for
+            inliers.
+
+        name : str or None, default=None
+            Title. None takes the name of the detector.
+
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on. None makes new ones.
+
+        max_columns : int, default=10
+            Number of bars.
+
+        **kwargs : dict
+            Further parameters of :func:`~skgad.inspection.explain`.
+
+        Returns
+        -------
+        display : ExplanationDisplay
+            The display, drawn.
+        """
+        X = check_table(X)
+        if background is None:
+            inliers = np.flatnonzero(estimator.predict(X) == 1)
+            background = take(X, inliers) if len(inliers) else None
+        X = take(X, [row])
+        explanation = explain(estimator, X, background=background, **kwargs)
+        name = name_of(estimator) if name is None else name
+        return cls.from_explanation(explanation, X, name=name, ax=ax, max_columns=max_columns)
+
+    @classmethod
+    def from_explanation(cls, explanation, X=None, *, row=0, name=None, ax=None, max_columns=10):
+        """Draw one row of what :func:`~skgad.inspection.explain` gave.
+
+        Parameters
+        ----------
+        explanation : :class:`~sklearn.utils.Bunch`
+            Explanation of some rows.
+
+        X : {array-like, dataframe} of shape (n_samples, n_features) or None, default=None
+            The rows that were explained, to show the row's values.
+
+        row : int, default=0
+            Number of the row to draw.
+
+        name : str or None, default=None
+            Title.
+
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on. None makes new ones.
+
+        max_columns : int, default=10
+            Number of bars.
+
+        Returns
+        -------
+        display : ExplanationDisplay
+            The display, drawn.
+        """
+        table = explanation.contributions
+        names = table.columns if is_frame(table) else [f"column {j}" for j in range(table.shape[1])]
+        labels = [str(name) for name in names]
+        if X is not None:
+            X = check_table(X)
+            check_consistent_length(table, X)
+            values = np.asarray(take(X, [row]), dtype=object)[0]
+            labels = [f"{name} = {value_text(v)}" for name, v in zip(labels, values, strict=True)]
+        display = cls(
+            np.asarray(take(table, [row]))[0],
+            labels,
+            base=explanation.base,
+            threshold=explanation.threshold,
+            additive=explanation.additive,
+            name=name,
+        )
+        return display.plot(ax, max_columns=max_columns)
+
+
+def value_text(value):
+    """A cell as it stands in a label."""
+    return f"{value:.4g}" if isinstance(value, Real) and not isinstance(value, bool) else str(value)

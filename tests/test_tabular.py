@@ -1,0 +1,334 @@
+"""TabularDetector: tables in, decisions and tables out, around any detector."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import sklearn
+from common import assert_same_bits, tiny
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.linear_model import SGDOneClassSVM
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skgad import ALAD, TabularDetector
+from skgad.preprocessing import TabularEncoder
+
+FOREST = IsolationForest(n_estimators=10, random_state=0)
+LOF = LocalOutlierFactor(n_neighbors=5, novelty=True)
+SCIKIT_LEARNS = [FOREST, LOF, OneClassSVM(), SGDOneClassSVM(random_state=0)]
+
+
+def payments(n_rows=60, seed=0):
+    """Payments whose amount goes with the shop; holes, and a date."""
+    rng = np.random.default_rng(seed)
+    shop = rng.choice(["bakery", "jeweller"], n_rows)
+    days = rng.integers(0, 365, n_rows).astype("timedelta64[D]")
+    X = pd.DataFrame(
+        {
+            "shop": shop,
+            "amount": np.where(shop == "bakery", 8.0, 900.0) * rng.lognormal(0, 0.3, n_rows),
+            "items": rng.poisson(3, n_rows).astype(np.int16),
+            "day": np.datetime64("2024-01-01", "s") + days,
+            "online": rng.random(n_rows) < 0.3,
+        }
+    )
+    X.loc[::7, "amount"] = np.nan
+    X.loc[::9, "shop"] = None
+    return X
+
+
+def as_polars(X):
+    columns = {
+        name: column.astype(object).where(column.notna(), None).tolist()
+        for name, column in X.items()
+    }
+    return pl.DataFrame(columns, schema_overrides={"items": pl.Int16})
+
+
+@parametrize_with_checks([TabularDetector(FOREST), TabularDetector(LOF)])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks([TabularDetector(tiny("ALAD"))])
+def test_scikit_learns_checks_of_a_generative_detector(estimator, check):
+    check(estimator)
+
+
+# ----------------------------------------------------------------------------------- what is done
+
+
+@pytest.mark.parametrize("inner", SCIKIT_LEARNS, ids=lambda inner: type(inner).__name__)
+def test_decisions_are_those_of_the_detector_on_the_encoded_rows(inner):
+    X = payments()
+    detector = TabularDetector(inner).fit(X)
+    Z = TabularEncoder().fit_transform(X)
+    expected = clone(inner).fit(Z)
+    for method in ("predict", "decision_function", "score_samples"):
+        np.testing.assert_allclose(getattr(detector, method)(X), getattr(expected, method)(Z))
+    assert detector.score_samples(X).dtype == np.float64
+    assert detector.offset_ == expected.offset_
+    if hasattr(inner, "fit_predict"):
+        np.testing.assert_array_equal(detector.fit_predict(X), detector.predict(X))
+
+
+def test_odd_combinations_are_found():
+    normal = payments(300, seed=1).dropna()
+    odd = normal.query("shop == 'bakery'").assign(amount=900.0)  # a jeweller's amount
+    detector = TabularDetector(LOF).fit(payments(300))
+    y = [1] * len(normal) + [0] * len(odd)
+    assert roc_auc_score(y, detector.score_samples(pd.concat([normal, odd]))) > 0.8
+
+
+def test_unseen_levels_and_new_holes_are_scored():
+    detector = TabularDetector(FOREST).fit(payments())
+    new = payments(5).assign(shop="florist", items=np.nan)
+    assert np.isfinite(detector.score_samples(new)).all()
+
+
+def test_fit_predict_is_there_for_detectors_that_have_nothing_else():
+    X = payments()
+    detector = TabularDetector(LocalOutlierFactor(n_neighbors=5))
+    labels = detector.fit_predict(X)
+    Z = TabularEncoder().fit_transform(X)
+    np.testing.assert_array_equal(labels, LocalOutlierFactor(n_neighbors=5).fit_predict(Z))
+    assert not hasattr(detector, "predict")
+    assert not hasattr(TabularDetector(LOF), "fit_predict")
+
+
+# --------------------------------------------------------------------------------- tables come out
+
+
+@pytest.mark.parametrize("way", ["sample", "reconstruct"])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_rows_that_are_made_are_frames_of_the_same_columns(library, way):
+    X = payments() if library == "pandas" else as_polars(payments())
+    detector = TabularDetector(tiny("ALAD")).fit(X)
+    rows = detector.sample(60, random_state=0) if way == "sample" else detector.reconstruct(X)
+    assert type(rows) is type(X)
+    assert list(rows.columns) == list(X.columns)
+    assert list(rows.dtypes) == list(X.dtypes)
+    if library == "polars":
+        rows, X = (pd.DataFrame(frame.to_dict(as_series=False)) for frame in (rows, X))
+    assert set(rows["shop"].dropna()) <= {"bakery", "jeweller"}
+    for name in ("amount", "items", "day"):
+        assert rows[name].dropna().between(X[name].min(), X[name].max()).all()
+    assert len(rows) == len(X)
+
+
+def test_an_array_comes_out_where_one_went_in():
+    X = np.random.default_rng(0).integers(0, 100, size=(50, 3))
+    detector = TabularDetector(tiny("ALAD")).fit(X)
+    for rows in (detector.sample(5), detector.reconstruct(X[:5])):
+        assert isinstance(rows, np.ndarray)
+        assert rows.shape == (5, 3)
+        assert rows.dtype == X.dtype
+
+
+def test_reconstructions_keep_the_index():
+    X = payments().set_index(pd.Index(range(100, 160), name="number"))
+    detector = TabularDetector(tiny("ALAD")).fit(X)
+    assert detector.reconstruct(X.tail(3)).index.equals(X.tail(3).index)
+
+
+def test_samples_are_repeatable_and_are_those_of_the_detector():
+    detector = TabularDetector(tiny("ALAD")).fit(payments())
+    rows = detector.sample(7, random_state=3)
+    pd.testing.assert_frame_equal(rows, detector.sample(7, random_state=3))
+    Z = detector.detector_.sample(7, random_state=3)
+    pd.testing.assert_frame_equal(rows, detector.encoder_.inverse_transform(Z))
+
+
+def test_what_the_detector_cannot_make_is_its_own_error():
+    detector = TabularDetector(tiny("ALAD")).fit(payments())
+    with pytest.raises(ValueError, match="ALAD cannot sample kind='outlier'"):
+        detector.sample(kind="outlier")
+    with pytest.raises(ValueError, match="ALAD cannot reconstruct kind='outlier'"):
+        detector.reconstruct(payments(), kind="outlier")
+
+
+def test_codes_come_out_also_as_a_frame():
+    X = payments()
+    detector = TabularDetector(tiny("ALAD")).fit(X)
+    codes = detector.transform(X)
+    assert codes.shape == (60, 2)
+    assert_same_bits(clone(detector).fit_transform(X), codes)
+    with sklearn.config_context(transform_output="pandas"):
+        frame = clone(detector).fit(X).transform(X)
+    assert frame.columns.tolist() == ["alad0", "alad1"]
+    assert frame.index.equals(X.index)
+
+
+# --------------------------------------------------------------------------------- what is there
+
+
+def test_methods_are_there_if_the_detector_has_them():
+    for fit in (False, True):
+        forest, alad = TabularDetector(FOREST), TabularDetector(tiny("ALAD"))
+        if fit:
+            forest.fit(payments()), alad.fit(payments())
+        for method in ("sample", "reconstruct", "transform", "fit_transform", "set_threshold"):
+            assert not hasattr(forest, method)
+            assert hasattr(alad, method)
+    with pytest.raises(AttributeError, match="'TabularDetector' has no attribute 'sample'"):
+        forest.sample()
+
+
+def test_any_transformer_encodes_and_decodes_if_it_can():
+    X = payments()[["amount", "items"]].dropna()
+    detector = TabularDetector(tiny("ALAD"), encoder=StandardScaler()).fit(X)
+    assert detector.sample(3).shape == (3, 2)
+    one_way = make_pipeline(StandardScaler(), LocalOutlierFactor())[:1]
+    assert hasattr(TabularDetector(tiny("ALAD"), encoder=one_way), "sample")
+
+    class OneWay(BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            return np.asarray(X)
+
+        def fit_transform(self, X, y=None):
+            return self.fit(X).transform(X)
+
+    detector = TabularDetector(tiny("ALAD"), encoder=OneWay())
+    assert not hasattr(detector, "sample")
+    assert not hasattr(detector, "reconstruct")
+    assert hasattr(detector, "score_samples")
+
+
+def test_attributes_appear_with_fit():
+    X = payments()
+    detector = TabularDetector(FOREST)
+    for name in ("offset_", "n_features_in_", "feature_names_in_"):
+        assert not hasattr(detector, name)
+    detector.fit(X)
+    assert detector.offset_ == detector.detector_.offset_
+    assert detector.n_features_in_ == 5
+    assert detector.feature_names_in_.tolist() == X.columns.tolist()
+    assert not hasattr(detector.fit(X[["items"]].to_numpy()), "feature_names_in_")
+
+
+def test_not_fitted():
+    detector = TabularDetector(tiny("ALAD"))
+    for method in ("predict", "transform", "reconstruct", "score_samples", "decision_function"):
+        with pytest.raises(NotFittedError):
+            getattr(detector, method)(payments())
+    with pytest.raises(NotFittedError):
+        detector.sample()
+    with pytest.raises(NotFittedError):
+        detector.set_threshold(contamination=0.1)
+
+
+def test_threshold_moves():
+    X = payments()
+    detector = TabularDetector(tiny("ALAD")).fit(X)
+    assert detector.set_threshold(contamination=0.5) is detector
+    assert detector.offset_ == pytest.approx(np.median(detector.score_samples(X)))
+    assert (detector.predict(X) == -1).mean() == 0.5
+
+
+def test_alad_is_the_default():
+    assert isinstance(TabularDetector()._detector(), ALAD)
+    assert hasattr(TabularDetector(), "sample")
+
+
+def test_bad_parts_are_refused():
+    for params in ({"detector": "ALAD"}, {"encoder": FOREST}):
+        with pytest.raises(ValueError, match="parameter of TabularDetector must be"):
+            TabularDetector(**params).fit(payments())
+
+
+# ------------------------------------------------------------------------- scikit-learn around it
+
+
+def test_parts_are_cloned_and_searched():
+    X = payments()
+    y = np.where(np.arange(60) % 10 == 0, -1, 1)
+    detector = TabularDetector(tiny("ALAD"), encoder=TabularEncoder())
+    search = GridSearchCV(
+        detector,
+        {"detector__latent_dim": [1, 3], "encoder__numeric": ["minmax", "quantile"]},
+        scoring="roc_auc",
+        cv=2,
+    ).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert not hasattr(detector.detector, "net_")
+    assert not hasattr(detector.encoder, "n_features_in_")
+    best = search.best_estimator_
+    assert best.transform(X).shape[1] == search.best_params_["detector__latent_dim"]
+
+
+def test_it_works_behind_other_steps_and_in_cross_validation():
+    X, y = as_polars(payments()), np.where(np.arange(60) % 10 == 0, -1, 1)
+    scores = cross_val_score(
+        make_pipeline("passthrough", TabularDetector(FOREST)), X, y, cv=2, scoring="roc_auc"
+    )
+    assert np.isfinite(scores).all()
+
+
+def test_a_pickled_detector_is_the_same():
+    X = payments()
+    detector = TabularDetector(tiny("ALAD")).fit(X)
+    copy = pickle.loads(pickle.dumps(detector))
+    assert_same_bits(copy.score_samples(X), detector.score_samples(X))
+    pd.testing.assert_frame_equal(
+        copy.sample(4, random_state=0), detector.sample(4, random_state=0)
+    )
+
+
+def test_a_fit_that_fails_leaves_the_earlier_one():
+    X = payments()
+    detector = TabularDetector(tiny("ALAD")).fit(X)
+    before = detector.score_samples(X)
+    for bad in (X.assign(amount=np.inf), X[:1]):  # refused by the encoder, by the detector
+        with pytest.raises(ValueError):
+            detector.fit(bad)
+        assert_same_bits(detector.score_samples(X), before)
+
+
+class Labelled(OutlierMixin, BaseEstimator):
+    """Remembers what it is fitted with."""
+
+    def fit(self, X, y=None, labels=None):
+        self.labels_, self.y_ = labels, y
+        return self
+
+    def predict(self, X):
+        return np.ones(len(X), int)
+
+
+def test_labels_are_handed_to_the_detector():
+    X, labels = payments(), np.zeros(60)
+    detector = TabularDetector(Labelled()).fit(X, labels=labels)
+    assert detector.detector_.labels_ is labels
+    assert detector.fit(X).detector_.labels_ is None
+    detector.fit_predict(X, labels=labels)
+    assert detector.detector_.labels_ is labels
+    with pytest.raises(TypeError, match="sample_weight"):
+        detector.fit(X, sample_weight=labels)
+
+
+def test_labels_are_routed_to_the_detector():
+    X, labels = payments(), np.arange(60)
+    with sklearn.config_context(enable_metadata_routing=True):
+        with pytest.raises(UnsetMetadataPassedError, match="labels"):
+            TabularDetector(Labelled()).fit(X, labels=labels)
+        detector = TabularDetector(Labelled().set_fit_request(labels=True))
+        assert detector.fit(X, labels=labels).detector_.labels_ is labels
+        assert detector.fit(X).detector_.labels_ is None
+        detector.fit_predict(X, labels=labels)
+        assert detector.detector_.labels_ is labels
+        GridSearchCV(detector, {"encoder": [TabularEncoder()]}, scoring="accuracy", cv=3).fit(
+            X, np.ones(60), labels=labels
+        )
