@@ -31,7 +31,13 @@ def rcgan(seed, **params):
     return RCGAN(random_state=seed, **params)
 
 
-METHODS = {
+def waldo(seed, name="WALDO", **params):
+    import skgad
+
+    return getattr(skgad, name)(random_state=seed, **params)
+
+
+BASELINES = {
     "L1 norm": lambda seed: CenterDistance(1),
     "L2 norm": lambda seed: CenterDistance(2),
     "PCA-2 residual": lambda seed: PCAResidual(2),
@@ -40,10 +46,18 @@ METHODS = {
     "LocalOutlierFactor": lambda seed: LocalOutlierFactor(novelty=True),
     "k-NN": lambda seed: NeighborDistance(5),
     "Denoising autoencoder": lambda seed: DenoisingAutoencoder(random_state=seed),
+}
+METHODS = {
+    **BASELINES,
     "PyOD KNN": lambda seed: PyOD("KNN"),
     "PyOD AutoEncoder": lambda seed: PyOD("AutoEncoder", {"verbose": 0}, random_state=seed),
     "PyOD ALAD": lambda seed: PyOD("ALAD", random_state=seed),
     "RCGAN": rcgan,
+    "RCGAN, penalty_weight=0": partial(rcgan, penalty_weight=0.0),
+    "WALDO": waldo,
+    "WAE": partial(waldo, name="WAE"),
+    "CoRA": partial(waldo, name="CoRA"),
+    "Autoencoder": partial(waldo, prior_weight=0.0, outlier_decoder=False),
     "ALAD": alad,
     "ALAD, latent_weight=1": partial(alad, latent_weight=1.0),
     "ALAD, 3 members": partial(alad, n_members=3),
@@ -51,10 +65,13 @@ METHODS = {
 }
 GROUPS = {
     "alad": [name for name in METHODS if name.startswith("ALAD")],
+    "rcgan": [name for name in METHODS if name.startswith("RCGAN")],
+    "waldo": ["WALDO", "WAE", "CoRA", "Autoencoder"],
     "pyod": [name for name in METHODS if name.startswith("PyOD")],
-    "baselines": [name for name in METHODS if not name.startswith(("ALAD", "PyOD"))],
+    "baselines": list(BASELINES),
 }
 SCORES = ("features", "l1", "l2", "logits", "combined")
+SCORES_OF = {"ALAD": SCORES, "RCGAN": ("combined", "discriminator", "features")}
 SPLITS = {"one-class": protocols.split_one_class, "dte": protocols.split_dte}
 
 
@@ -65,7 +82,7 @@ def load(name, data_home):
 
 
 def evaluate(protocol, dataset, method, seed, data_home):
-    """One row of results; for ALAD one for each of its scores, from a single fit."""
+    """One row of results; for ALAD and RCGAN one for each of their scores, from a single fit."""
     split = SPLITS[protocol](*load(dataset, data_home), seed)
     detector = METHODS[method](seed)
     start = time.perf_counter()
@@ -82,17 +99,18 @@ def evaluate(protocol, dataset, method, seed, data_home):
         times = {"fit_seconds": fit_seconds, "score_seconds": seconds}
         return {name: values[name] for name in ("auroc", "ap", "f1")} | times
 
-    if not method.startswith("ALAD"):
+    scores = SCORES_OF.get(method.split(",")[0])
+    if scores is None:
         return row(detector)
-    return [{"score": score} | row(rescored(detector, score, split.X_train)) for score in SCORES]
+    return [{"score": score} | row(rescored(detector, score, split.X_train)) for score in scores]
 
 
 def rescored(detector, score, X_train):
-    """A trained ALAD with another of its scores, without training again."""
+    """A trained detector with another of its scores, without training again."""
     module = detector.set_params(score_type=score).net_.module_
     for game in [*module.games, *(module.averages or ())]:
         game.score_type = score
-    vars(detector).update(detector._results(detector.net_, X_train))  # the members' units
+    vars(detector).update(detector._results(detector.net_, X_train, None))  # the members' units
     return detector
 
 

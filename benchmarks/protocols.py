@@ -3,9 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import (
+    auc,
+    average_precision_score,
+    precision_recall_curve,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 
 class Split(NamedTuple):
@@ -43,6 +49,16 @@ def split_arrhythmia(X, y):
     return Split(X_train, X_test, y_test)
 
 
+def split_halves(X, y, seed, clean):
+    """Random halves, as RCGAN (Yang et al., ECAI 2020) for Thyroid.
+
+    With `seed` 42 they are those of `split_arrhythmia`. The training half keeps its anomalies
+    unless it is to be `clean`; the paper does not say which.
+    """
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=seed)
+    return Split(X_train[y_train == 0] if clean else X_train, X_test, y_test)
+
+
 def split_one_class(X, y, seed, max_train=10_000):
     """Train on half of the normal rows, drawn by `seed`, test on the other half and all anomalies.
 
@@ -73,6 +89,74 @@ def split_dte(X, y, seed):
     n_train = round(0.5 * len(normal))
     test = np.concatenate([normal[n_train:], np.flatnonzero(y == 1)])
     return Split(X[normal[:n_train]], X[test], y[test]).transform(StandardScaler())
+
+
+def split_contaminated(X, y, seed, max_train=10_000):
+    """Train on a stratified random half with its anomalies, and test on the other half.
+
+    The columns are standardised by the training rows. The labels of the training rows come second.
+    """
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=0.5, random_state=seed, stratify=y
+    )
+    split = Split(X_train[:max_train], X_test, y_test).transform(StandardScaler())
+    return split, y_train[:max_train]
+
+
+class MixtureSplit(NamedTuple):
+    """Known inliers, a mixture with unknown outliers, and held-out rows (1 = anomaly)."""
+
+    positive: np.ndarray
+    mixture: np.ndarray
+    y_mixture: np.ndarray
+    held_out: np.ndarray
+    y_held_out: np.ndarray
+
+
+def split_waldo_kdd99(X, y, seed, nu, contamination=0.0, n_held_out=20_000):
+    """KDD99 as in WALDO (Rizzo et al., 2020; ``waldo_kdd.py`` of the authors' code).
+
+    A tenth of the rows is halved. The attacks of one half are the known inliers; the other half
+    gives a mixture with a share `nu` of ``normal.`` rows. Both have as many rows as allow every
+    `nu` from 0.05 to 0.5. `contamination` replaces that share of the known inliers by anomalies of
+    the first half. The columns are scaled to [0, 1] by the attacks of the first half. Ours:
+    held-out rows with the same `nu`, from the other nine tenths.
+    """
+    order = np.random.RandomState(seed).permutation(len(X))
+    n_sample = round(0.1 * len(X))
+    first, second, rest = np.split(order, [n_sample // 2, n_sample])
+    inliers, outliers = (
+        [part[y[part] == label] for part in (first, second, rest)] for label in (0, 1)
+    )
+    n = int(min(len(inliers[1]) / 0.95, len(outliers[1]) / 0.5))
+    positive = inliers[0][:n]
+    n_bad = round(contamination * n)
+    positive = np.concatenate([positive[: n - n_bad], outliers[0][:n_bad]])
+
+    def mix(part, n_rows):
+        n_outliers = round(nu * n_rows)
+        return np.concatenate([outliers[part][:n_outliers], inliers[part][: n_rows - n_outliers]])
+
+    mixture, held_out = mix(1, n), mix(2, n_held_out)
+    scaler = MinMaxScaler().fit(X[inliers[0]])
+    scaled = (scaler.transform(X[rows]) for rows in (positive, mixture, held_out))
+    positive, X_mixture, X_held_out = scaled
+    return MixtureSplit(positive, X_mixture, y[mixture], X_held_out, y[held_out])
+
+
+def trapezoid_auprc(y, scores):
+    """Area under the precision-recall points by the trapezoid rule, as in WALDO and ARN."""
+    precision, recall, _ = precision_recall_curve(y, scores)
+    return auc(recall, precision)
+
+
+def decision_metrics(y, flags, name):
+    """Precision, recall and F1 of a decision, and the share that it flags."""
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        y, flags, average="binary", zero_division=0
+    )
+    values = {"precision": precision, "recall": recall, "f1": f1, "flagged": np.mean(flags)}
+    return {f"{name}_decision_{metric}": value for metric, value in values.items()}
 
 
 def flag_top(scores, n_flagged):

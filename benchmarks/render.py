@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import results
 from tabulate import tabulate
+from waldo_tables import BASELINES, DETECTORS
 
 from skgad import ALAD
 
@@ -67,6 +69,8 @@ def adbench():
             )
             write(f"{name}_{metric}", per_set[per_set.mean().sort_values().index[::-1]])
 
+    rcgan_adbench(rows[rows.protocol == "one-class"])
+
     members = rows[(rows.protocol == "one-class") & (rows.score == DEFAULT_SCORE)]
     members = members[members.method.isin(["ALAD", "ALAD, 3 members", "ALAD, 10 members"])]
     members = members.pivot_table(
@@ -101,16 +105,21 @@ def alad():
     }
     for number, (part, what) in parts.items():
         for data, group in part.groupby("data"):
-            ours = group.groupby([what, "inputs"])[list(METRICS)].agg(mean_and_sd)
-            ours = ours.rename(columns=METRICS).reset_index()
-            order = group.groupby([what, "inputs"]).f1.mean().to_numpy().argsort()[::-1]
             theirs = paper[(paper.table == number) & (paper.data == data)]
-            theirs = pd.DataFrame(
-                {what: theirs.method + " (published)", "inputs": ""}
-                | {METRICS[m]: theirs.apply(quoted, axis=1, metric=m) for m in METRICS}
-            )
-            table = pd.concat([ours.iloc[order], theirs]).set_index(what)
+            table = beside_published(group, [what, "inputs"], theirs)
             write(f"alad_{number}_{data}", table)
+
+
+def beside_published(rows, by, theirs):
+    """Our runs, the best F1 first, and under them the published figures."""
+    ours = rows.groupby(by)[list(METRICS)].agg(mean_and_sd).rename(columns=METRICS).reset_index()
+    order = rows.groupby(by).f1.mean().to_numpy().argsort()[::-1]
+    theirs = pd.DataFrame(
+        {by[0]: theirs.method + " (published)"}
+        | dict.fromkeys(by[1:], "")
+        | {METRICS[m]: theirs.apply(quoted, axis=1, metric=m) for m in METRICS}
+    )
+    return pd.concat([ours.iloc[order], theirs]).set_index(by[0])
 
 
 def quoted(row, metric):
@@ -119,6 +128,249 @@ def quoted(row, metric):
     if pd.isna(value):
         return ""
     return f"{value:.3f}" + (f" ± {sd:.3f}" if pd.notna(sd) else "")
+
+
+def rcgan():
+    """Tables 1, 3 and 4 of RCGAN, and table 1 in brief: the best that learns nothing beside it."""
+    rows = load("rcgan_tables")
+    paper = published("rcgan")
+    case = ["data", "train", "inputs"]
+    tables = {
+        "3": ["RCGAN, without t", "RCGAN"],
+        "4": ["RCGAN", "RCGAN, N(0, 2I)", "RCGAN, U(-1, 1)"],
+    }
+    for number, methods in tables.items():
+        part = rows[rows.method.isin(methods) & (rows.score != "combined")]
+        f1 = part.pivot_table(index=[*case, "score", "seed"], columns="method", values="f1")
+        f1 = f1.reindex(columns=methods).dropna()  # the data of this table
+        if number == "3":
+            f1["gain"] = f1["RCGAN"] - f1["RCGAN, without t"]
+        ours = f1.groupby([*case, "score"]).agg(mean_and_sd).reset_index()
+        theirs = paper[paper.table == number].pivot(index="data", columns="method", values="f1")
+        theirs = theirs.reset_index().assign(train="published", inputs="", score="")
+        table = pd.concat([ours, theirs]).sort_values("data", kind="stable").set_index("data")
+        write(f"rcgan_{number}", table.rename(columns={"RCGAN": "RCGAN, N(0, I)"}))
+
+    rows = rows[~rows.method.isin({*tables["3"], *tables["4"]} - {"RCGAN"})]
+    learns = rows.method.str.startswith("RCGAN")
+    names = {"features": ", features score", "combined": ", combined score"}
+    rows["method"] += rows.score.map(names).fillna("")
+    for data, group in rows.groupby("data"):
+        theirs = paper[(paper.table == "1") & (paper.data == data)]
+        write(f"rcgan_1_{data}", beside_published(group, ["method", *case[1:]], theirs))
+
+    f1 = rows.pivot_table(index=case, columns="method", values="f1", aggfunc=mean_and_sd)
+    brief = f1.reindex(columns=["RCGAN", *("RCGAN" + name for name in names.values())])
+    trivial = rows[~learns].pivot_table(index=case, columns="method", values="f1").idxmax(axis=1)
+    brief["best baseline"] = [f1.loc[key, name] for key, name in trivial.items()]
+    brief["which"] = trivial
+    theirs = paper[(paper.table == "1") & (paper.method == "RCGAN")].set_index("data")
+    brief["RCGAN, published"] = brief.index.get_level_values("data").map(
+        theirs.apply(quoted, axis=1, metric="f1")
+    )
+    write("rcgan_1", brief.reset_index(case[1:]))
+
+
+def rcgan_adbench(rows):
+    """RCGAN with and without its penalty on the development sets, beside ALAD."""
+    penalty, none = "RCGAN", "RCGAN, penalty_weight=0"
+    scores = rows[rows.method == penalty].groupby(["score", "seed"])[["auroc", "ap", "f1"]].mean()
+    scores = scores.groupby("score").agg(mean_and_sd).rename(columns=METRICS)
+    write("rcgan_scores", scores)
+    rows = rows[rows.method.isin([penalty, none, "ALAD"]) & rows.score.isin(["", DEFAULT_SCORE])]
+    means = rows.groupby(["method", "seed"])[["auroc", "ap", "f1"]].mean().groupby("method")
+    means = means.agg(mean_and_sd).rename(columns=METRICS)
+    write("rcgan_adbench", means.loc[[penalty, none, "ALAD"]])
+
+    wide = rows.pivot_table(index=["dataset", "seed"], columns="method", values=["auroc", "ap"])
+    gain = wide.xs(penalty, axis=1, level=1) - wide.xs(none, axis=1, level=1)
+    by_set = gain.groupby("dataset")
+    counts = {
+        "mean gain": gain.groupby("seed").mean().agg(mean_and_sd),
+        "sets": by_set.ngroups,
+        "higher in the mean": (by_set.mean() > 0).sum(),
+        "lower in the mean": (by_set.mean() < 0).sum(),
+        "higher with each seed": (by_set.min() > 0).sum(),
+        "lower with each seed": (by_set.max() < 0).sum(),
+    }
+    table = pd.DataFrame(counts).loc[["auroc", "ap"]].rename(index=METRICS).rename_axis("metric")
+    write("rcgan_penalty", table, precision=0)
+
+
+def rcgan_boundary():
+    """What D_xx = 1/2 flags on the development sets: means over the sets, and the extremes."""
+    rows = load("rcgan_boundary")
+    cases = pd.DataFrame(
+        {"rule": rule} | values for row in rows.itertuples() for rule, values in row.rules.items()
+    )
+    cells = cases.groupby("rule", sort=False).agg(
+        lambda v: f"{v.mean():.2f} ({v.min():.2f} to {v.max():.2f})"
+    )
+    write("rcgan_boundary", cells.rename(columns=in_words).rename(columns=METRICS))
+
+
+def waldo():
+    """Tables 1 and 2 of WALDO on KDD99: ranking, and the decision without a threshold."""
+    rows, paper = load("waldo_tables"), published("waldo")
+    rows = rows[~((rows.method == "WAE") & (rows.score == "difference"))]  # it has one decoder
+    rows["order"] = rows.method.map([*DETECTORS, *BASELINES].index)
+    is_difference = rows.score == "difference"
+    decisions = rows[is_difference & (rows.contamination == 0)]
+    for name in ("mixture_decision_f1", "mixture_decision_flagged", "held_out_decision_f1"):
+        write(f"waldo_{name}", by_rate(decisions, name))
+
+    rows["method"] += is_difference.map({True: ", difference", False: ""})
+    paper = paper[paper.data == "kdd99"]
+    for metric in ("auroc", "auprc", "ap"):
+        for place in ("mixture", "held_out"):
+            table = by_rate(rows[rows.contamination == 0], f"{place}_{metric}")
+            if place == "mixture" and metric in paper:
+                table = with_quoted(table, paper[paper.table == "1"], metric)
+            write(f"waldo_1_{place}_{metric}", table)
+    for metric in ("auroc", "auprc"):
+        table = by_rate(rows[rows.contamination > 0], f"mixture_{metric}", ["contamination"])
+        table = with_quoted(table, paper[paper.table == "2"], metric, ["contamination"])
+        table = table.reset_index("contamination").sort_values("contamination", kind="stable")
+        table["contamination"] = table.contamination.map("{:.0%}".format)
+        write(f"waldo_2_{metric}", table)
+
+
+def by_rate(rows, column, also_by=()):
+    """Means of a column, one column for each share of outliers, and the number of seeds."""
+    groups = rows.sort_values("order", kind="stable").groupby(
+        [*also_by, "method", "nu"], sort=False
+    )[column]
+    table, n_runs = (groups.agg(how).unstack("nu") for how in (mean_and_sd, "count"))
+    table = table.sort_index(axis=1).rename(columns="ν = {}".format)
+    few, many = n_runs.min(axis=1).astype(int), n_runs.max(axis=1).astype(int)
+    table["seeds"] = [str(b) if a == b else f"{a} to {b}" for a, b in zip(few, many, strict=True)]
+    return table
+
+
+def with_quoted(table, theirs, metric, also_by=()):
+    """A table of `by_rate`, and under it the published figures, WALDO's first."""
+    theirs = theirs.iloc[::-1].assign(cell=theirs.apply(quoted, axis=1, metric=metric))
+    cells = theirs.groupby([*also_by, "method", "nu"], sort=False).cell.first().unstack("nu")
+    cells = cells.rename(columns="ν = {}".format)
+    cells = cells.rename(index=lambda name: f"{name} (published)", level="method")
+    return pd.concat([table, cells])[[*sorted(cells.columns), "seeds"]]
+
+
+def waldo_images():
+    """MNIST in table 1 of WALDO."""
+    rows, paper = load("waldo_images"), published("waldo")
+    rows["order"] = rows.method.map({"WALDO": 0, "CoRA": 1, "WAE": 2}).fillna(3)
+    decisions = rows[rows.score == "difference"]
+    write("waldo_mnist_decision_f1", by_rate(decisions, "mixture_decision_f1"))
+    rows["method"] += (rows.score == "difference").map({True: ", difference", False: ""})
+    paper = paper[paper.data == "mnist"]
+    for metric in ("auroc", "auprc"):
+        table = by_rate(rows, f"mixture_{metric}")
+        write(f"waldo_mnist_{metric}", with_quoted(table, paper, metric))
+    write("waldo_mnist_held_out_auroc", by_rate(rows, "held_out_auroc"))
+
+
+def waldo_figures():
+    """Figures 2 and 4 of WALDO on KDD99, and the numbers of figure 2a and of section 6.4."""
+    rows = load("waldo_figures")
+    case = ["codes", "prior_on"]
+    codes = rows[rows.part == "codes"].rename(columns={"auroc": "AUROC of the distance"})
+    columns = ["inlier_mean", "outlier_mean", "AUROC of the distance"]
+    codes["nu"] = codes.nu.map(str)
+    numbers = codes.groupby(["nu", *case], sort=False)[columns].agg(mean_and_sd)
+    write("waldo_codes", numbers.reset_index(case).rename(columns=in_words))
+
+    distances = pd.DataFrame(
+        {"ν": str(row.nu), "codes": row.codes, "rows": source}
+        | {f"to real {kind}s": value for kind, value in to.items()}
+        for row in rows[rows.part == "distances"].itertuples()
+        for source, to in row.distances.items()
+    )
+    distances = distances.groupby(["ν", "codes", "rows"], sort=False).agg(mean_and_sd)
+    write("waldo_distances", distances.reset_index(["codes", "rows"]))
+
+    first = rows[rows.seed == 0].drop_duplicates([*case, "part"])  # one picture of each
+    plot_codes(first[first.part == "codes"])
+    plot_embedding(first[first.part == "t-SNE"])
+
+
+def plot_codes(rows):
+    """Figure 2: distances of codes from the prior's mean; F1 with and without the advantage."""
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
+    for ax, (codes, part) in zip(axes, rows.groupby("codes", sort=False), strict=False):
+        boxes = [
+            {"label": f"{kind}s,\n{row.prior_on}"} | row.boxes[kind]
+            for row in part.itertuples()
+            for kind in ("inlier", "outlier")
+        ]
+        ax.bxp(boxes, showfliers=False)
+        ax.set(title=f"{codes}, ν = {part.nu.iloc[0]}", ylabel="distance from the prior's mean")
+        ax.tick_params(axis="x", labelsize=7)
+    tables = load("waldo_tables")
+    tables = tables[(tables.score == "difference") & (tables.contamination == 0)]
+    for kind, style in {"": "-", ", linear codes": "--"}.items():
+        for without, color in {"": "C0", ", without advantage": "C1"}.items():
+            name = f"WALDO{kind}{without}"
+            f1 = tables[tables.method == name].groupby("nu").mixture_decision_f1
+            if not len(f1):
+                continue
+            axes[2].errorbar(
+                f1.mean().index, f1.mean(), f1.std(), label=name, ls=style, color=color, marker="."
+            )
+    axes[2].set(xlabel="ν", ylabel="F1 of the decision", ylim=(0, 1.02))
+    axes[2].legend(fontsize=6)
+    save(figure, "waldo_codes")
+
+
+def plot_embedding(rows):
+    """Figure 4: t-SNE of real and generated rows."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
+    for ax, row in zip(axes, rows.itertuples(), strict=False):
+        for (name, points), color in zip(row.points.items(), ("C0", "C3") * 2, strict=True):
+            marker = "x" if name.startswith("generated") else "o"
+            ax.scatter(
+                *zip(*points, strict=True),
+                s=12,
+                c=color,
+                marker=marker,
+                label=name,
+                lw=0.8,
+                rasterized=True,
+            )
+        ax.set(title=f"{row.codes}, ν = {row.nu}", xticks=[], yticks=[])
+    axes[0].legend(fontsize=7)
+    save(figure, "waldo_tsne")
+
+
+def save(figure, name):
+    plt.rcParams["svg.hashsalt"] = "skgad"  # the same file from the same results
+    (DOC / "images").mkdir(exist_ok=True)
+    figure.savefig(DOC / "images" / f"{name}.svg", metadata={"Date": None})
+
+
+def cifar_brightness():
+    """CIFAR-10 in tables 1 and 2 of WALDO, and the same numbers without a model."""
+    rows, paper = load("cifar_brightness"), published("waldo")
+    paper = paper[(paper.data == "cifar10") & paper.method.isin(["WALDO", "CoRA", "WAE"])]
+    paper["contamination"] = paper.contamination.map(" (published, {:.0%})".format)
+    for metric in ("auroc", "auprc"):
+        ours = rows.assign(value=rows[f"mixture_{metric}"], method="no model: " + rows.method)
+        theirs = paper.assign(value=paper[metric], method=paper.method + paper.contamination)
+        both = pd.concat([ours, theirs])
+        table = both.groupby(["method", "nu"], sort=False).value.first().unstack("nu")
+        write(f"waldo_cifar10_{metric}", table.rename(columns="ν = {}".format), precision=4)
+
+
+def published_trivial():
+    """F1 of ALAD and RCGAN as published, and of scores that learn next to nothing."""
+    names = ["count, negated", "PCA-2 residual", *(f"L{p} distance to the mean" for p in (1, 2))]
+    rows, case = load("rcgan_tables"), ["data", "train", "inputs"]
+    f1 = rows[rows.method.isin(names)].pivot_table(index=case, columns="method", values="f1")[names]
+    for paper, table, method in (("alad", "II", "ALAD"), ("rcgan", "1", "RCGAN")):
+        theirs = published(paper)
+        theirs = theirs[(theirs.table == table) & (theirs.method == method)].set_index("data").f1
+        f1[f"{method} (published)"] = f1.index.get_level_values("data").map(theirs)
+    write("published_trivial", f1.reset_index(["train", "inputs"]))
 
 
 def threshold():
@@ -132,6 +384,58 @@ def threshold():
     means = cases.groupby(["rule", "method"], sort=False).mean().unstack()
     for metric in means.columns.levels[0]:
         write(f"threshold_{metric}", means[metric])
+
+
+def front_door():
+    """Quality with default and with searched parameters; reasons, changes, what is picked."""
+    rows = load("front_door")
+    case = ["data", "method"]
+    groups = rows.groupby(case)
+    columns = {
+        "share of outliers": "outliers",
+        "AUROC, defaults": "default_auroc",
+        "AUROC, searched": "auroc",
+        "AP, defaults": "default_ap",
+        "AP, searched": "ap",
+        "F1 of the decisions": "decision_f1",
+    }
+    quality = groups[[*columns.values()]].agg(mean_and_sd)
+    quality["outliers"] = groups.outliers.mean().map("{:.3f}".format)
+    quality.columns = [*columns]
+    quality["chosen"] = groups.chosen.agg(in_order)
+    write("front_door", quality.reset_index("method"))
+
+    shares = pd.DataFrame(
+        [
+            {name: v / row.excess for name, v in row.contributions.items()}
+            for row in rows.itertuples()
+        ]
+    )
+    means = shares.groupby([rows[name] for name in case]).mean()
+    largest = {
+        key: ", ".join(f"{name} {share:.0%}" for name, share in part.nlargest(4).items())
+        for key, part in means.iterrows()
+    }
+    reasons = pd.DataFrame(
+        {
+            "columns, with their share of the score": pd.Series(largest).rename_axis(case),
+            "changed columns": groups.changed_columns.mean().map("{:.1f}".format),
+            "made normal": groups.made_normal.mean().map("{:.0%}".format),
+            "picked": groups.picked.mean().map("{:.0f}".format),
+            "false among them": groups.false_discoveries.mean().map("{:.0%}".format),
+            "outliers found": groups.found.mean().map("{:.0%}".format),
+        }
+    )
+    write("front_door_reasons", reasons.reset_index("method"))
+
+
+def in_order(chosen):
+    """The chosen parameters, seed by seed."""
+    names = sorted({name for params in chosen for name in params})
+    return "; ".join(
+        f"{name.split('__')[1]}: {', '.join(str(params[name]) for params in chosen)}"
+        for name in names
+    )
 
 
 def speed():
@@ -164,6 +468,58 @@ def speed():
     figure.savefig(DOC / "images" / "speed.svg", metadata={"Date": None})
 
 
+def selection():
+    """How much of the gap between the default and the best candidate each criterion closes."""
+    rows = load("selection")
+    shallow = rows[rows.method != "ALAD"]
+    parts = {"all four": pooled(shallow)} | dict(iter(rows.groupby("method", sort=False)))
+    for metric in ("auroc", "ap"):
+        columns = {
+            f"{method} ({part.dataset.nunique()} sets)": gaps_closed(part, metric)
+            for method, part in parts.items()
+        }
+        table = pd.DataFrame(columns).reindex(gaps_closed(shallow, metric).index)
+        write("selection" if metric == "auroc" else "selection_ap", table)
+
+
+def pooled(rows):
+    """The candidates of several methods as those of one."""
+
+    def concatenate(part):
+        criteria = part.criteria.tolist()
+        shared = [name for name in criteria[0] if name != "consensus"]  # is of one method's scores
+        return pd.Series(
+            {metric: part[metric].sum() for metric in ("auroc", "ap")}
+            | {"criteria": {name: sum((c[name] for c in criteria), []) for name in shared}}
+        )
+
+    return rows.groupby(["dataset", "seed"]).apply(concatenate).reset_index()
+
+
+def gaps_closed(rows, metric):
+    """Ratio of mean gains over the data sets, with a 95 % bootstrap interval over them."""
+    gains = pd.DataFrame(
+        {"best": max(values) - values[0], "random choice": np.mean(values) - values[0]}
+        | {name: values[np.nanargmax(c)] - values[0] for name, c in row.criteria.items()}
+        | {"dataset": row.dataset, "level": values[0]}
+        for row in rows.itertuples()
+        for values in [getattr(row, metric)]
+    )
+    means = gains.groupby("dataset").mean()
+    draws = np.random.default_rng(0).integers(len(means), size=(2000, len(means)))
+    best = means.pop("best")
+    level = means.pop("level").mean()
+    cells = {
+        f"{METRICS[metric]} of the default": f"{level:.3f}",
+        f"{METRICS[metric]} of the best": f"{level + best.mean():.3f}",
+    }
+    for name, gain in means.items():
+        ratios = gain.to_numpy()[draws].mean(axis=1) / best.to_numpy()[draws].mean(axis=1)
+        low, high = np.quantile(ratios, [0.025, 0.975])
+        cells[name] = f"{gain.mean() / best.mean():.2f} ({low:.2f} to {high:.2f})"
+    return pd.Series(cells).rename_axis("chosen by")
+
+
 def in_words(name):
     return name.replace("_mb", " (MB)").replace("_", " ")
 
@@ -172,7 +528,16 @@ if __name__ == "__main__":
     for table, render in {
         "adbench": adbench,
         "alad_tables": alad,
+        "rcgan_tables": rcgan,
+        "rcgan_boundary": rcgan_boundary,
+        "waldo_tables": waldo,
+        "waldo_figures": waldo_figures,
+        "waldo_images": waldo_images,
+        "cifar_brightness": cifar_brightness,
+        "published": published_trivial,
         "threshold": threshold,
+        "selection": selection,
+        "front_door": front_door,
         "speed": speed,
     }.items():
         if (results.FOLDER / f"{table}.json").exists():

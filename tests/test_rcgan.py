@@ -110,7 +110,7 @@ def test_a_fixed_penalty_is_drawn_once():
 def test_scores_are_those_of_the_equations(device):
     X = table(30)
     x = torch.tensor(X, dtype=torch.float32, device=device)
-    for score_type in ("discriminator", "features"):
+    for score_type in ("discriminator", "features", "combined"):
         detector = tiny(device, score_type=score_type).fit(X)
         g = detector.net_.module_.scorers[0]
         with torch.no_grad():
@@ -120,12 +120,14 @@ def test_scores_are_those_of_the_equations(device):
             else:
                 f = g.d_xx.features
                 expected = ((f(x, x) - f(x, x_hat)) ** 2).sum(1).sqrt()
+            if score_type == "combined":
+                expected = (expected.log() / 2 + ((x_hat - x) ** 2).sum(1).log() / 4).exp()
         assert_allclose(detector.score_samples(X), -expected.cpu().numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_scores_do_not_saturate_into_ties():
     X = table(200)
-    detector = tiny(max_epochs=5).fit(X)
+    detector = tiny(max_epochs=5, score_type="discriminator").fit(X)
     with torch.no_grad():
         detector.net_.module_.scorers[0].d_xx.head.bias += 30  # sigmoid would be 1 for all
     assert len(np.unique(detector.score_samples(X))) > 190
