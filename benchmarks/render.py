@@ -270,6 +270,25 @@ def waldo_images():
     write("waldo_mnist_held_out_auroc", by_rate(rows, "held_out_auroc"))
 
 
+def waldo_adbench():
+    """WALDO and its parts on the development sets: what is left in each setting that has run."""
+    rows = load("waldo_adbench")
+    rows = rows.rename(columns={"tie_decision_f1": "F1", "tie_decision_flagged": "flagged"})
+    rows = rows.rename(columns={"tie_balanced_accuracy": "balanced accuracy"})
+    rows = complete(rows, ["setting", "method", "score", "seed"])
+    means = rows.groupby(["setting", "method", "score", "seed"], sort=False)[
+        ["auroc", "ap", "F1", "balanced accuracy", "flagged"]
+    ].mean()
+    cells = means.groupby(["setting", "method", "score"], sort=False).agg(mean_and_sd)
+    cells = cells.where(cells != "nan").rename(columns=METRICS).reset_index(["method", "score"])
+    write("waldo_adbench", cells)
+
+
+def complete(rows, run):
+    """The rows of runs that have been through all data sets."""
+    return rows[rows.groupby(run).dataset.transform("nunique") == rows.dataset.nunique()]
+
+
 def waldo_figures():
     """Figures 2 and 4 of WALDO on KDD99, and the numbers of figure 2a and of section 6.4."""
     rows = load("waldo_figures")
@@ -421,9 +440,9 @@ def front_door():
             "columns, with their share of the score": pd.Series(largest).rename_axis(case),
             "changed columns": groups.changed_columns.mean().map("{:.1f}".format),
             "made normal": groups.made_normal.mean().map("{:.0%}".format),
-            "picked": groups.picked.mean().map("{:.0f}".format),
-            "false among them": groups.false_discoveries.mean().map("{:.0%}".format),
-            "outliers found": groups.found.mean().map("{:.0%}".format),
+            "picked": groups.picked.agg(listed),
+            "false among them": groups.false_discoveries.agg(listed, text="{:.0%}"),
+            "outliers found": groups.found.agg(listed, text="{:.0%}"),
         }
     )
     write("front_door_reasons", reasons.reset_index("method"))
@@ -433,9 +452,13 @@ def in_order(chosen):
     """The chosen parameters, seed by seed."""
     names = sorted({name for params in chosen for name in params})
     return "; ".join(
-        f"{name.split('__')[1]}: {', '.join(str(params[name]) for params in chosen)}"
-        for name in names
+        f"{name.split('__')[1]}: {listed([params[name] for params in chosen])}" for name in names
     )
+
+
+def listed(values, text="{}"):
+    """One value per seed."""
+    return ", ".join(map(text.format, values))
 
 
 def speed():
@@ -531,6 +554,7 @@ if __name__ == "__main__":
         "rcgan_tables": rcgan,
         "rcgan_boundary": rcgan_boundary,
         "waldo_tables": waldo,
+        "waldo_adbench": waldo_adbench,
         "waldo_figures": waldo_figures,
         "waldo_images": waldo_images,
         "cifar_brightness": cifar_brightness,
