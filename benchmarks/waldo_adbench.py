@@ -21,13 +21,12 @@ METHODS = {
     "WAE": {"outlier_decoder": False},
     "Autoencoder": {"prior_weight": 0.0, "outlier_decoder": False},
     "WALDO, without advantage": {"advantage": False},
-    "WALDO, advantage by minimum": {"advantage_quantile": 0.0, "advantage_decay": 0.0},
     "WALDO, advantage by 10 % quantile": {"advantage_quantile": 0.1, "advantage_decay": 0.0},
     "WALDO, moving advantage": {"advantage_quantile": 0.0, "advantage_decay": 0.99},
     "WALDO, prior_weight=0.1": {"prior_weight": 0.1},
     "WALDO, prior_weight=0.01": {"prior_weight": 0.01},
 }
-GROUPS = {"parts": list(METHODS)[:4], "advantage": list(METHODS)[4:8]}
+GROUPS = {"parts": list(METHODS)[:4], "advantage": list(METHODS)[4:7]}
 SPLITS = {"one-class": protocols.split_one_class, "mixture": protocols.split_contaminated}
 
 

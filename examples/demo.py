@@ -28,6 +28,7 @@ from sklearn.svm import OneClassSVM
 from tqdm import tqdm
 
 from skgad import ALAD
+from skgad.inspection import explain, nearest_normal
 
 DETECTORS = {
     # ALAD trains for longer by default: this keeps the demo below a minute.
@@ -140,19 +141,26 @@ def print_made_up(scaler, alad, names):
     print(pd.DataFrame(rows, columns=names).iloc[:, :6].to_string(index=False))
 
 
-def print_repaired(scaler, alad, row):
-    """Print a row beside its normal version."""
-    Z = scaler.transform(row)
-    Z_hat = alad.reconstruct(Z)
+def print_explained(detector, X_train, row):
+    """Print what makes a row odd, and what it would be if it were normal."""
+    scaler, alad = detector
+    Z_hat = alad.reconstruct(scaler.transform(row))
+    why = explain(detector, row, background=X_train, random_state=0)
+    normal = nearest_normal(detector, row, background=X_train)
+    changed = normal.changed.iloc[0]
     columns = {
-        "tumour": row.to_numpy()[0],
+        "tumour": row.iloc[0],
         "reconstruction": scaler.inverse_transform(Z_hat)[0],
-        "difference (sd)": (Z - Z_hat)[0],
+        "contribution": why.contributions.iloc[0],
+        "changed to": normal.rows.iloc[0].where(changed),
     }
-    table = pd.DataFrame(columns, index=row.columns)
-    table = table.sort_values("difference (sd)", key=abs, ascending=False)
-    print("\nA malignant tumour and its reconstruction, where most different:")
-    print(table.head(6).to_string())
+    table = pd.DataFrame(columns).sort_values("contribution", ascending=False)
+    print(
+        f"\nWhy a malignant tumour is odd: it scores {why.scores[0]:.3g}, "
+        f"benign ones {why.base:.3g} in the mean,\nand {why.threshold:.3g} is "
+        f"the threshold. With {changed.sum()} changes it would be normal:"
+    )
+    print(table.head(6).to_string(na_rep=""))
 
 
 def main():
@@ -179,7 +187,7 @@ def main():
     print_made_up(scaler, alad, X_test.columns)
     malignant = np.flatnonzero(y)
     typical = malignant[scores[malignant].argsort()[len(malignant) // 2]]
-    print_repaired(scaler, alad, X_test.iloc[[typical]])
+    print_explained(first["ALAD"][0], X_train, X_test.iloc[[typical]])
 
     draw(y, {name: scores for name, (_, scores) in first.items()}, args.figure)
     print(f"\nThe figure is in {args.figure}")

@@ -7,8 +7,9 @@ import numpy as np
 from scipy.io import loadmat
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import Bunch
+from sklearn.utils._optional_dependencies import check_pandas_support
 
-__all__ = ["list_adbench", "load_adbench", "load_arrhythmia", "load_kdd99"]
+__all__ = ["list_adbench", "load_adbench", "load_arrhythmia", "load_bank", "load_kdd99"]
 
 KDD99_COLUMNS = (
     "duration protocol_type service flag src_bytes dst_bytes land wrong_fragment urgent hot "
@@ -23,17 +24,21 @@ KDD99_COLUMNS = (
 KDD99_CATEGORICAL = (
     "protocol_type service flag land logged_in is_host_login is_guest_login"
 ).split()
+KDD99_BOOLEAN = KDD99_CATEGORICAL[3:]
 KDD99_NUMERIC = [name for name in KDD99_COLUMNS if name not in KDD99_CATEGORICAL]
+KDD99 = "KDD Cup 1999, 10 % file; anomaly = label 'normal.' (Hettich and Bay, UCI KDD)."
 
 SOURCES = {
     "kdd": "https://archive.ics.uci.edu/dataset/130 (kddcup.data_10_percent.gz)",
-    "uci": "https://odds.cs.stonybrook.edu/arrhythmia-dataset (arrhythmia.mat)",
+    "arrhythmia.mat": "https://odds.cs.stonybrook.edu/arrhythmia-dataset (arrhythmia.mat)",
+    "bank_additional_full_nominal.csv.gz": "https://github.com/arnwg/arn "
+    "(Dataset/bank-additional-ful-nominal.arff, as CSV with a header)",
     "adbench": "https://github.com/Minqi824/ADBench (adbench/datasets/Classical)",
 }
 
 
-def load_kdd99(data_home=None):
-    """Load the 10 % file of KDD Cup 1999, one-hot encoded as in the ALAD paper.
+def load_kdd99(data_home=None, *, as_frame=False):
+    """Load the 10 % file of KDD Cup 1999, one-hot encoded as in the ALAD paper, or as it is.
 
     The 34 numeric columns come first, in the order of the file, then the indicator columns of the
     7 categorical ones: 121 in all. The label ``normal.``, a fifth of the rows, is the *anomaly*,
@@ -44,13 +49,21 @@ def load_kdd99(data_home=None):
     data_home : str or path-like, default=None
         Folder that holds ``kdd/kddcup.data_10_percent.gz``. None reads the environment variable
         ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+    as_frame : bool, default=False
+        Whether `data` is the table as it is: a pandas frame of 41 columns in the order of the
+        file, three of them text, four of them booleans.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        ``data`` (494021, 121) float32, ``target`` (1 = anomaly), ``feature_names``, ``DESCR``.
+        ``data`` (494021, 121) float32 or a frame (494021, 41), ``target`` (1 = anomaly),
+        ``feature_names``, ``DESCR``.
     """
     path = _find(data_home, "kdd", "kddcup.data_10_percent.gz")
+    if as_frame:
+        table = check_pandas_support("load_kdd99").read_csv(path, names=[*KDD99_COLUMNS, "label"])
+        is_anomaly = table.pop("label") == "normal."
+        return _frame_bunch(table.astype(dict.fromkeys(KDD99_BOOLEAN, bool)), is_anomaly, KDD99)
     types = dict.fromkeys([*KDD99_CATEGORICAL, "label"], "U16")
     dtype = [(name, types.get(name, np.float32)) for name in [*KDD99_COLUMNS, "label"]]
     table = np.loadtxt(path, dtype=dtype, delimiter=",")
@@ -62,8 +75,34 @@ def load_kdd99(data_home=None):
         data=np.hstack([numeric, encoder.transform(categories)]),
         target=(table["label"] == "normal.").astype(int),
         feature_names=[*KDD99_NUMERIC, *encoder.get_feature_names_out(KDD99_CATEGORICAL)],
-        DESCR="KDD Cup 1999, 10 % file; anomaly = label 'normal.' (Hettich and Bay, UCI KDD).",
+        DESCR=KDD99,
     )
+
+
+def load_bank(data_home=None):
+    """Load the bank marketing data, of which only the ten categorical columns are left.
+
+    A bank called clients; those who took its offer (``y`` is "yes", 11 % of the rows) are the
+    anomalies. "unknown" is a level and no missing value. Many rows are alike: as some occur with
+    both labels, no detector can be perfect.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that holds ``uci/bank_additional_full_nominal.csv.gz``. None reads the environment
+        variable ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        ``data``, a pandas frame (41188, 10) of text, ``target`` (1 = anomaly), ``feature_names``,
+        ``DESCR``.
+    """
+    pandas = check_pandas_support("load_bank")
+    path = _find(data_home, "uci", "bank_additional_full_nominal.csv.gz")
+    table = pandas.read_csv(path, keep_default_na=False)
+    description = "Bank marketing, categorical columns; anomaly = y 'yes' (Moro et al., UCI, 2014)."
+    return _frame_bunch(table, table.pop("y") == "yes", description)
 
 
 def load_arrhythmia(data_home=None):
@@ -127,8 +166,9 @@ def _find(data_home, *parts):
     home = Path(data_home or os.environ.get("SKGAD_DATA", "~/skgad_data")).expanduser()
     path = home.joinpath(*parts)
     if not path.exists():
+        source = next(SOURCES[part] for part in parts if part in SOURCES)
         raise FileNotFoundError(
-            f"{path} does not exist. Get it from {SOURCES[parts[0]]}, and say where it is with "
+            f"{path} does not exist. Get it from {source}, and say where it is with "
             "data_home or the environment variable SKGAD_DATA."
         )
     return path
@@ -140,5 +180,14 @@ def _bunch(X, y, description):
         data=np.ascontiguousarray(X, dtype=np.float32),
         target=np.ravel(y).astype(int),
         feature_names=[f"x{i}" for i in range(X.shape[1])],
+        DESCR=description,
+    )
+
+
+def _frame_bunch(table, is_anomaly, description):
+    return Bunch(
+        data=table,
+        target=is_anomaly.to_numpy(dtype=int),
+        feature_names=[*table],
         DESCR=description,
     )

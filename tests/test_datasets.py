@@ -1,12 +1,20 @@
 """The loaders, and the splits of the benchmarks, on the real data and on files made up here."""
 
+import gzip
 import sys
 
 import numpy as np
 import pytest
 from conftest import ROOT
 
-from skgad.datasets import list_adbench, load_adbench, load_arrhythmia, load_kdd99
+from skgad.datasets import (
+    KDD99_COLUMNS,
+    list_adbench,
+    load_adbench,
+    load_arrhythmia,
+    load_bank,
+    load_kdd99,
+)
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import protocols  # noqa: E402
@@ -32,7 +40,7 @@ def test_a_file_is_loaded_as_float_rows_and_integer_labels(folder):
 
 
 @pytest.mark.parametrize(
-    "load", [load_kdd99, load_arrhythmia, lambda home: load_adbench("a", home)]
+    "load", [load_kdd99, load_arrhythmia, load_bank, lambda home: load_adbench("a", home)]
 )
 def test_a_missing_file_is_named_with_its_source_and_the_remedy(load, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"does not exist. Get it from https.*SKGAD_DATA"):
@@ -94,6 +102,33 @@ def test_kdd99_is_that_of_the_papers(data_home):
     assert len(split.X_train) == 198_361
     assert split.y_test.sum() == 48_629
     assert (split.y_test == 0).sum() == 198_382
+
+
+def test_kdd99_as_a_frame_is_the_table_as_it_is(tmp_path):
+    row = dict.fromkeys(KDD99_COLUMNS, "0") | {"protocol_type": "tcp", "src_bytes": "181"}
+    row |= {"service": "http", "flag": "SF", "logged_in": "1", "rerror_rate": "0.25"}
+    lines = [",".join([*row.values(), label]) for label in ("normal.", "smurf.")]
+    (tmp_path / "kdd").mkdir()
+    with gzip.open(tmp_path / "kdd" / "kddcup.data_10_percent.gz", "wt") as file:
+        file.write("\n".join(lines))
+    bunch = load_kdd99(tmp_path, as_frame=True)
+    assert bunch.feature_names == [*bunch.data] == [*KDD99_COLUMNS]
+    assert bunch.target.tolist() == [1, 0]
+    first = bunch.data.iloc[0]
+    assert first[["protocol_type", "service", "flag"]].tolist() == ["tcp", "http", "SF"]
+    assert first[["src_bytes", "rerror_rate"]].tolist() == [181, 0.25]
+    booleans = bunch.data.select_dtypes("bool")
+    assert [*booleans] == ["land", "logged_in", "is_host_login", "is_guest_login"]
+    assert booleans.iloc[0].tolist() == [False, True, False, False]
+
+
+def test_bank_is_that_of_the_papers(data_home):
+    bunch = load_bank(data_home)
+    assert bunch.data.shape == (41_188, 10)
+    assert bunch.target.sum() == 4640
+    assert "y" not in bunch.feature_names
+    assert not bunch.data.isna().any(axis=None)
+    assert bunch.data.nunique().sum() == 53
 
 
 def test_adbench_holds_what_its_table_says(data_home):
