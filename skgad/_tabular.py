@@ -61,7 +61,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     n_features_in_ : int
         Number of columns seen in `fit`.
 
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the columns, if they all are strings.
 
     See Also

@@ -139,7 +139,7 @@ class ConformalDetector(_HeldOutDetector):
         ``-inf`` if there are too few held-out rows for any to be so.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`, if `X` had names.
 
     See Also
@@ -333,7 +333,7 @@ class CalibratedDetector(_HeldOutDetector):
         -1 and 1, the columns of ``predict_proba``.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`, if `X` had names.
 
     See Also
