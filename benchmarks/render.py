@@ -96,12 +96,16 @@ def alad():
     rows = load("alad_tables")
     rows["score"] = rows.get("score", pd.Series(index=rows.index, dtype=str)).fillna("")
     paper = published("alad")
-    full = rows.method.isin(["ALAD, +DL", "ALAD, +SN +DL"])
     ablation = rows.method.str.startswith("ALAD")
+    full, with_dl = rows.method.isin(["ALAD, +DL", "ALAD, +SN +DL"]), rows.method == "ALAD, +DL"
+    epochs = rows.epochs.map(lambda n: f", {n:.0f} epochs" if n in (15, 100) else "")  # of KDD99
+    rows["method"] += epochs
+    rows["score"] += epochs
+    features = rows.score.str.startswith("features")
     parts = {
-        "II": (rows[~ablation | (full & (rows.score == "features"))], "method"),
-        "V": (rows[ablation & (rows.score == "features")], "method"),
-        "VII": (rows[rows.method == "ALAD, +DL"], "score"),
+        "II": (rows[~ablation | (full & features)], "method"),
+        "V": (rows[ablation & features], "method"),
+        "VII": (rows[with_dl], "score"),
     }
     for number, (part, what) in parts.items():
         for data, group in part.groupby("data"):
