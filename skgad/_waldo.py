@@ -385,8 +385,8 @@ class WALDO(WALDOFamily):
     >>> X, labels = scale(X[rows]), np.repeat([1, 0], [180, 217])
     >>> detector = WALDO(score_type="difference", max_epochs=100, random_state=0)
     >>> flagged = detector.fit(X, labels=labels).labels_ == -1
-    >>> int(flagged[-40:].sum()), int(flagged[:-40].sum())
-    (31, 4)
+    >>> float(flagged[-40:].mean().round(1)), float(flagged[:-40].mean().round(1))
+    (0.8, 0.0)
     >>> detector.sample(2, kind="outlier", random_state=0).shape
     (2, 30)
     """
