@@ -104,12 +104,14 @@ class WALDOGame(Game):
     def errors(self, x):
         """Errors of the inlier and of the outlier decoder; shape (batch_size, 2)."""
         z_x = self.encoder(x)
-        decoders = (self.decoder, self.outlier_decoder or self.decoder)
+        decoders = (self.decoder, self.outlier_decoder)
         return torch.stack([error(x, G(z_x)) for G in decoders], dim=-1)
 
     def score(self, x):
+        if self.score_type == "inlier":
+            return error(x, self.reconstruct(x, "inlier"))
         e_i, e_o = self.errors(x).unbind(-1)
-        return e_i - e_o if self.score_type == "difference" else e_i
+        return e_i - e_o
 
     @property
     def boundary(self):
@@ -119,9 +121,9 @@ class WALDOGame(Game):
     def finish(self, apply, labels):
         """Store the advantage on all training rows, and the Gaussians of the codes."""
         labels = torch.from_numpy(labels)
-        e_i, e_o = torch.from_numpy(apply(self.errors)).unbind(-1)
         is_outlier = labels == -1
         if self.outlier_decoder is not None:
+            e_i, e_o = torch.from_numpy(apply(self.errors)).unbind(-1)
             positive, unlabelled, _ = divide(labels)
             if self.use_advantage:
                 self.advantage.copy_(self.measure_advantage(e_i[positive], e_o[unlabelled]))
@@ -150,7 +152,7 @@ class WALDOGame(Game):
         return self.code_moments[KINDS.index(kind)].isnan().any().item()
 
     def validation_loss(self, x):
-        return self.errors(x)[:, 0].mean()
+        return error(x, self.reconstruct(x, "inlier")).mean()
 
 
 def divide(labels):
