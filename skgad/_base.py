@@ -216,7 +216,7 @@ class BaseDetector(
     def _fit(self, X, y=None, *, go_on, n_epochs=None, decay=False, labels=None):
         with self._unchanged_on_failure():
             X = self._check_rows(X, reset=not go_on)
-            self._check_scale(X)
+            self._examine_rows(X, reset=not go_on)
             labels = self._check_labels(labels, X)
             seed = self._seed if go_on else draw_seed(self.random_state)
             device = self._check_device()
@@ -325,8 +325,8 @@ class BaseDetector(
                 "categories first, for example with a ColumnTransformer and a OneHotEncoder."
             ) from error
 
-    def _check_scale(self, X):
-        """Warn of training rows that are out of proportion for the method."""
+    def _examine_rows(self, X, reset):
+        """What a method wants to know or to say of its training rows before they are played."""
 
     def _check_labels(self, labels, X):
         """Known labels as an array of small integers, without any 0 for all rows."""

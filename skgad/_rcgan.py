@@ -299,7 +299,7 @@ class RCGAN(BaseDetector):
             score_type=self.score_type,
         )
 
-    def _check_scale(self, X):
+    def _examine_rows(self, X, reset):
         squares = (
             X.multiply(X).sum() if sparse.issparse(X) else np.einsum("ij,ij->", X, X, dtype=float)
         )
