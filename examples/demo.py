@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import IsolationForest
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import (
     average_precision_score,
     f1_score,
@@ -28,6 +29,7 @@ from sklearn.svm import OneClassSVM
 from tqdm import tqdm
 
 from skgad import ALAD
+from skgad.calibration import ConformalDetector
 from skgad.inspection import explain, nearest_normal
 
 DETECTORS = {
@@ -163,6 +165,28 @@ def print_explained(detector, X_train, row):
     print(table.head(6).to_string(na_rep=""))
 
 
+def print_picked(pipelines, X_test, y):
+    """Print how many tumours are picked at a false discovery rate."""
+    benign, malignant = np.flatnonzero(y == 0), np.flatnonzero(y)
+    X_calibration = X_test.iloc[benign[::2]]
+    judged = np.concatenate([benign[1::2], malignant])
+    print(
+        f"\nHow sure: p-values from {len(X_calibration)} of the benign "
+        f"tumours to tell apart. Of the other\n{len(judged)} each detector "
+        "picks as many as it can at a false discovery rate of 0.1:"
+    )
+    for name, pipeline in pipelines.items():
+        conformal = ConformalDetector(FrozenEstimator(pipeline))
+        picked = conformal.fit(X_calibration).select(
+            X_test.iloc[judged], fdr=0.1
+        )
+        right = y[judged[picked]].sum()
+        print(
+            f"{name:16} {picked.sum():4} picked, {right} of the "
+            f"{len(malignant)} malignant and {picked.sum() - right} benign"
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
@@ -188,6 +212,8 @@ def main():
     malignant = np.flatnonzero(y)
     typical = malignant[scores[malignant].argsort()[len(malignant) // 2]]
     print_explained(first["ALAD"][0], X_train, X_test.iloc[[typical]])
+
+    print_picked({name: p for name, (p, _) in first.items()}, X_test, y)
 
     draw(y, {name: scores for name, (_, scores) in first.items()}, args.figure)
     print(f"\nThe figure is in {args.figure}")

@@ -133,6 +133,37 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         self.encoder_, self.detector_ = encoder, detector
         return self
 
+    @available_if(_detector_has("partial_fit"))
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None, **fit_params):
+        """Go on with the training of the detector.
+
+        The first call, if there was no `fit`, fits the encoder as well. Scales and levels stay as
+        they were then.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or None, default=None
+            Handed to the detector, which by convention ignores it.
+        **fit_params : dict
+            Handed to the `partial_fit` of the detector, as in :meth:`fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+        """
+        fit_params = self._routed(fit_params, "partial_fit")
+        if hasattr(self, "detector_"):
+            self.detector_.partial_fit(self.encoder_.transform(X), y, **fit_params)
+            return self
+        encoder, detector = clone(self._encoder()), clone(self._detector())
+        detector.partial_fit(encoder.fit_transform(X), y, **fit_params)
+        self.encoder_, self.detector_ = encoder, detector
+        return self
+
     @available_if(_detector_has("fit_predict"))
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_predict(self, X, y=None, **fit_params):
@@ -158,11 +189,11 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         self.encoder_, self.detector_ = encoder, detector
         return labels
 
-    def _routed(self, fit_params):
-        """Parameters for the detector's fit."""
+    def _routed(self, fit_params, method="fit"):
+        """Parameters for a method of the detector."""
         if not get_config()["enable_metadata_routing"]:
             return fit_params
-        return process_routing(self, "fit", **fit_params).detector.fit
+        return process_routing(self, method, **fit_params).detector[method]
 
     def _call(self, method, X, **params):
         """Call a method of the detector with the encoded rows."""
@@ -253,8 +284,25 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         """
         return self.fit(X, y, **fit_params).transform(X)
 
+    @available_if(_detector_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features=None):
+        """Names of the latent codes.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Ignored, as the names are those of the detector's codes.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str
+            Names such as "alad0".
+        """
+        check_is_fitted(self)
+        return self.detector_.get_feature_names_out()
+
     @available_if(_detector_has("sample", encoder_has=["inverse_transform"]))
-    def sample(self, n_samples=1, *, kind="inlier", random_state=None):
+    def sample(self, n_samples=1, *, kind="inlier", random_state=None, **params):
         """Generate new rows.
 
         Parameters
@@ -266,6 +314,9 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             confined to the range seen in each column, unless the encoder has ``clip=False``.
         random_state : int, RandomState instance or None, default=None
             Determines the rows.
+        **params : dict
+            Further arguments of the detector's `sample`, such as `latent` of
+            :meth:`WALDO.sample <skgad.WALDO.sample>`.
 
         Returns
         -------
@@ -273,7 +324,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             A table of the kind that `fit` has seen.
         """
         check_is_fitted(self)
-        rows = self.detector_.sample(n_samples, kind=kind, random_state=random_state)
+        rows = self.detector_.sample(n_samples, kind=kind, random_state=random_state, **params)
         return self.encoder_.inverse_transform(rows)
 
     @available_if(_detector_has("reconstruct", encoder_has=["inverse_transform"]))
@@ -333,14 +384,16 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         return self.encoder_.feature_names_in_
 
     def get_metadata_routing(self):
-        """What metadata goes where: all of it to the `fit` of the detector.
+        """What metadata goes where: all of it to the detector, for its training.
 
         Returns
         -------
         routing : MetadataRouter
             See scikit-learn's guide to metadata routing.
         """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
+        mapping = MethodMapping().add(caller="partial_fit", callee="partial_fit")
+        for caller in ("fit", "fit_predict", "fit_transform"):
+            mapping.add(caller=caller, callee="fit")
         return MetadataRouter(owner=self).add(detector=self._detector(), method_mapping=mapping)
 
     def __sklearn_tags__(self):

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.stats import false_discovery_control
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
@@ -13,10 +14,22 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import RobustScaler
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import (
+    _safe_indexing,
+    check_consistent_length,
+    column_or_1d,
+    get_tags,
+    indexable,
+)
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import (
+    _check_method_params,
+    _num_samples,
+    check_is_fitted,
+    has_fit_parameter,
+)
 
 from .metrics import _normality
 
@@ -93,6 +106,35 @@ class _HeldOutDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             -1 for outliers and 1 for inliers.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def get_metadata_routing(self):
+        """What metadata goes where: labels are for both, all else is for the detector's `fit`.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            See scikit-learn's guide to metadata routing.
+        """
+        mapping = MethodMapping()
+        for caller in ("fit", "fit_predict"):
+            mapping.add(caller=caller, callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(detector=self.detector, method_mapping=mapping)
+
+    def _routed(self, labels, fit_params):
+        """Parameters for the detector's fit, all rows of them."""
+        if get_config()["enable_metadata_routing"]:
+            return process_routing(self, "fit", labels=labels, **fit_params).detector.fit
+        if labels is not None and has_fit_parameter(self.detector, "labels"):
+            return {**fit_params, "labels": labels}
+        return fit_params
+
+    def _fit_detector(self, X, train, fit_params):
+        """Fit the detector to some of the rows, or to all for None."""
+        if isinstance(self.detector, FrozenEstimator):
+            return self.detector
+        fit_params = _check_method_params(X, fit_params, train)
+        return clone(self.detector).fit(_safe_indexing(X, train), **fit_params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -184,34 +226,44 @@ class ConformalDetector(_HeldOutDetector):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, labels=None, **fit_params):
         """Fit the detector to some of the rows and score the others.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows that are normal, or nearly all of them.
+            Rows that are normal, or nearly all of them, or of which some are known to be.
         y : Ignored
             Present for API consistency by convention.
+        labels : array-like of shape (n_samples,), default=None
+            1 for rows that are known to be inliers, -1 for known outliers, 0 for all others. Rows
+            are then held out of the known inliers, or, if there are none, of the others. The
+            detector is given the labels of its rows if its `fit` takes them, with metadata
+            routing if it requests them; else it is fitted without the known outliers.
+        **fit_params : dict
+            Handed to the `fit` of the detector: of a value for each row, those of its rows. With
+            metadata routing enabled, what it requests.
 
         Returns
         -------
         self : object
             The fitted detector.
 
+        Raises
+        ------
+        ValueError
+            If `labels` are no such numbers, or if all rows are known outliers.
+
         Warns
         -----
         UserWarning
             If so few rows are held out that ``predict`` can flag none.
         """
-        if isinstance(self.detector, FrozenEstimator):
-            detector, X_calibration = self.detector, X
-        else:
-            X, X_calibration = train_test_split(
-                X, test_size=self.calibration_size, random_state=self.random_state
-            )
-            detector = clone(self.detector).fit(X)
-        self.calibration_scores_ = np.sort(_normality(detector, X_calibration))
+        fit_params = self._routed(labels, fit_params)
+        (X,) = indexable(X)
+        train, held_out = self._split(X, labels, "labels" in fit_params)
+        detector = self._fit_detector(X, train, fit_params)
+        self.calibration_scores_ = np.sort(_normality(detector, _safe_indexing(X, held_out)))
         self.detector_ = detector
         if np.isneginf(self.offset_):
             n = len(self.calibration_scores_)
@@ -222,6 +274,21 @@ class ConformalDetector(_HeldOutDetector):
                 stacklevel=2,
             )
         return self
+
+    def _split(self, X, labels, for_detector):
+        """Rows to train on, and rows to calibrate with, which are as normal as any is known."""
+        labels = np.zeros(_num_samples(X)) if labels is None else _check_labels(X, labels)
+        normal = np.flatnonzero(labels == (1 if 1 in labels else 0))
+        if len(normal) == 0:
+            raise ValueError("All rows are labelled -1: p-values need rows that are normal.")
+        if isinstance(self.detector, FrozenEstimator):
+            return None, normal
+        train, held_out = train_test_split(
+            normal, test_size=self.calibration_size, random_state=self.random_state
+        )
+        others = np.setdiff1d(np.arange(len(labels)), normal)
+        others = others if for_detector else others[labels[others] == 0]
+        return np.concatenate([train, others]), held_out
 
     @property
     def offset_(self):
@@ -397,7 +464,7 @@ class CalibratedDetector(_HeldOutDetector):
         return np.array([-1, 1])
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, labels=None):
+    def fit(self, X, y=None, labels=None, **fit_params):
         """Fit the detector, and set its threshold by the labels.
 
         Parameters
@@ -408,8 +475,12 @@ class CalibratedDetector(_HeldOutDetector):
             Present for API consistency by convention.
         labels : array-like of shape (n_samples,), default=None
             1 for rows that are known to be inliers, -1 for known outliers, 0 for all others. The
-            detector is fitted on the latter, too. None leaves the detector its own threshold, and
-            there are no probabilities.
+            detector is fitted on the latter, too, and given the labels of its rows if its `fit`
+            takes them, with metadata routing if it requests them. None leaves the detector its own
+            threshold, and there are no probabilities.
+        **fit_params : dict
+            Handed to the `fit` of the detector: of a value for each row, those of its rows. With
+            metadata routing enabled, what it requests.
 
         Returns
         -------
@@ -421,15 +492,14 @@ class CalibratedDetector(_HeldOutDetector):
         ValueError
             If `labels` are no such numbers, or if there is no outlier or no inlier among them.
         """
-        is_frozen = isinstance(self.detector, FrozenEstimator)
-        X_train = X
-        if labels is not None:
-            train, held_out, weights = self._split(X, labels, is_frozen)
-            X_train = _safe_indexing(X, train)
-        detector = self.detector if is_frozen else clone(self.detector).fit(X_train)
+        fit_params = self._routed(labels, fit_params)
+        (X,) = indexable(X)
         if labels is None:
+            detector = self._fit_detector(X, None, fit_params)
             fitted = {"offset_": _own_threshold(detector, X)}
         else:
+            train, held_out, weights = self._split(X, labels)
+            detector = self._fit_detector(X, train, fit_params)
             scores = _normality(detector, _safe_indexing(X, held_out))
             fitted = self._calibrate(scores, np.asarray(labels)[held_out], weights)
         for name in ("best_score_", "calibrator_", "_scaler"):
@@ -437,15 +507,9 @@ class CalibratedDetector(_HeldOutDetector):
         vars(self).update(fitted, detector_=detector)
         return self
 
-    def _split(self, X, labels, is_frozen):
+    def _split(self, X, labels):
         """Rows to train on, rows to calibrate with, and the weights of the latter."""
-        labels = column_or_1d(labels)
-        check_consistent_length(X, labels)
-        if not np.isin(labels, (-1, 0, 1)).all():
-            raise ValueError(
-                "labels are 1 for known inliers, -1 for known outliers and 0 for all other rows, "
-                f"got {np.unique(labels)[:5].tolist()}."
-            )
+        labels = _check_labels(X, labels)
         inliers, outliers = np.flatnonzero(labels == 1), np.flatnonzero(labels == -1)
         if len(outliers) == 0 or len(inliers) < 2:
             raise ValueError(
@@ -454,7 +518,7 @@ class CalibratedDetector(_HeldOutDetector):
                 "threshold."
             )
         held_in = inliers
-        if not is_frozen:
+        if not isinstance(self.detector, FrozenEstimator):
             _, held_in = train_test_split(
                 inliers, test_size=self.calibration_size, random_state=self.random_state
             )
@@ -510,6 +574,18 @@ _METRICS = {
     "balanced_accuracy": balanced_accuracy_score,
     "f1": partial(f1_score, pos_label=-1, zero_division=0),
 }
+
+
+def _check_labels(X, labels):
+    """Known labels of the rows."""
+    labels = column_or_1d(labels)
+    check_consistent_length(X, labels)
+    if not np.isin(labels, (-1, 0, 1)).all():
+        raise ValueError(
+            "labels are 1 for known inliers, -1 for known outliers and 0 for all other rows, "
+            f"got {np.unique(labels)[:5].tolist()}."
+        )
+    return labels
 
 
 def _own_threshold(detector, X):

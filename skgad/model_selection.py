@@ -256,7 +256,7 @@ class OneClassShuffleSplit(_OneClassSplitter):
         )
 
 
-def cross_val_scores(detector, X, y, *, cv=5, metrics="outlier_roc_auc", n_jobs=None):
+def cross_val_scores(detector, X, y, *, cv=5, metrics="outlier_roc_auc", params=None, n_jobs=None):
     """Train on inliers and score inliers and outliers, with several metrics at once.
 
     Parameters
@@ -272,6 +272,9 @@ def cross_val_scores(detector, X, y, *, cv=5, metrics="outlier_roc_auc", n_jobs=
         `random_state` for the same folds at every call.
     metrics : str, list of str or dict, default="outlier_roc_auc"
         Names that :func:`skgad.metrics.get_scorer` knows, or scorers by names of your own.
+    params : dict or None, default=None
+        Handed to the `fit` of the detector, as known `labels`: of a value for each row, those of
+        the training fold. With metadata routing enabled, handed to what requests them.
     n_jobs : int or None, default=None
         Number of processes, as in :func:`sklearn.model_selection.cross_validate`.
 
@@ -314,7 +317,14 @@ def cross_val_scores(detector, X, y, *, cv=5, metrics="outlier_roc_auc", n_jobs=
         metrics = {name: get_scorer(name) for name in names}
     cv = OneClassKFold(cv) if isinstance(cv, Integral) else cv
     results = cross_validate(
-        detector, X, y, cv=cv, scoring=dict(metrics), n_jobs=n_jobs, error_score="raise"
+        detector,
+        X,
+        y,
+        cv=cv,
+        scoring=dict(metrics),
+        params=params,
+        n_jobs=n_jobs,
+        error_score="raise",
     )
     return {name: results[f"test_{name}"] for name in metrics}
 

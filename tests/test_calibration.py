@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.ensemble import IsolationForest
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold
@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skgad import TabularDetector
 from skgad.calibration import CalibratedDetector, ConformalDetector
 from skgad.metrics import get_scorer
 from skgad.model_selection import OneClassKFold
@@ -37,6 +38,14 @@ class FirstColumn(OutlierMixin, BaseEstimator):
 
     def score_samples(self, X):
         return np.asarray(X)[:, 0].astype(float)
+
+
+class Labelled(FirstColumn):
+    """Remembers what it is given besides its rows, too."""
+
+    def fit(self, X, y=None, labels=None, sample_weight=None):
+        self.labels_, self.weights_ = labels, sample_weight
+        return super().fit(X)
 
 
 FITTED = FrozenEstimator(FirstColumn().fit([[0.0]]))
@@ -382,3 +391,106 @@ def test_labels_are_metadata_of_a_search():
             error_score="raise",
         ).fit(X, y, labels=y)
     assert search.predict_proba(X).shape == (360, 2)
+
+
+# ------------------------------------------------------------------- metadata of the detector
+
+
+def mixture():
+    """Rows that are known or not, their labels and the numbers of the rows."""
+    X, truth = labelled(300, 60)
+    return X, np.where(np.arange(360) % 3 == 0, truth, 0), np.arange(360)
+
+
+@both
+def test_each_row_keeps_its_labels_and_weights(Wrapper):
+    X, labels, numbers = mixture()
+    plain = Wrapper(Labelled(), random_state=0).fit(X, labels=labels, sample_weight=numbers)
+    with sklearn.config_context(enable_metadata_routing=True):
+        inner = Labelled().set_fit_request(labels=True, sample_weight=True)
+        routed = Wrapper(inner, random_state=0).fit(X, labels=labels, sample_weight=numbers)
+    for detector in (plain.detector_, routed.detector_):
+        np.testing.assert_array_equal(detector.X_, X[detector.weights_])
+        np.testing.assert_array_equal(detector.labels_, labels[detector.weights_])
+        held_out = np.setdiff1d(numbers, detector.weights_)
+        outliers = [-1] if Wrapper is CalibratedDetector else []
+        assert set(labels[held_out]) == {1, *outliers}
+        assert (labels[held_out] == 1).sum() == 20  # a fifth of those that are known
+        assert {0, 1} <= set(detector.labels_)
+
+
+@both
+def test_what_the_detector_does_not_request_it_does_not_get(Wrapper):
+    X, labels, numbers = mixture()
+    with sklearn.config_context(enable_metadata_routing=True):
+        detector = Wrapper(Labelled().set_fit_request(labels=False), random_state=0)
+        assert detector.fit(X, labels=labels).detector_.labels_ is None
+        with pytest.raises(UnsetMetadataPassedError, match="labels"):
+            Wrapper(Labelled()).fit(X, labels=labels)
+        with pytest.raises(TypeError, match="unexpected argument"):
+            detector.fit(X, other=numbers)
+    with pytest.raises(TypeError, match="other"):
+        Wrapper(Labelled()).fit(X, other=numbers)
+
+
+@both
+@pytest.mark.parametrize("around", [None, TabularDetector, make_pipeline])
+def test_waldo_learns_from_the_labels(Wrapper, around):
+    """It is fitted as it would be by hand, in a table's detector and in a pipeline as well."""
+    X, labels, numbers = mixture()
+    rows = Wrapper(Labelled(), random_state=0).fit(X, labels=labels, sample_weight=numbers)
+    rows = rows.detector_.weights_  # the split is that of the same seed
+    waldo = tiny("WALDO")
+    by_hand = (around or (lambda detector: detector))(clone(waldo))
+    name = "waldo__labels" if around is make_pipeline else "labels"
+    by_hand.fit(X[rows], **{name: labels[rows]})
+    if around is None:
+        plain = Wrapper(clone(waldo), random_state=0).fit(X, labels=labels)
+        np.testing.assert_array_equal(plain.score_samples(X), by_hand.score_samples(X))
+    with sklearn.config_context(enable_metadata_routing=True):
+        inner = waldo.set_fit_request(labels=True)
+        inner = inner if around is None else around(inner)
+        routed = Wrapper(inner, random_state=0).set_fit_request(labels=True)
+        outer = make_pipeline(routed).fit(X, labels=labels)
+    np.testing.assert_array_equal(outer.score_samples(X), by_hand.score_samples(X))
+
+
+def test_p_values_of_a_mixture_come_from_known_inliers():
+    X, labels, _ = mixture()
+    for detector in (FirstColumn(), FITTED):
+        conformal = ConformalDetector(detector, random_state=0).fit(X, labels=labels)
+        known = X[labels == 1, 0]
+        assert set(conformal.calibration_scores_) <= set(known)
+        assert len(conformal.calibration_scores_) == (20 if detector is not FITTED else 100)
+    trained_on = ConformalDetector(FirstColumn()).fit(X, labels=labels).detector_.X_[:, 0]
+    assert not set(trained_on) & set(X[labels == -1, 0])  # which it could not tell from others
+    assert set(X[labels == 0, 0]) <= set(trained_on)
+
+
+def test_without_known_inliers_p_values_come_from_unlabelled_rows():
+    X, labels = labelled()
+    labels = np.where(labels == -1, -1, 0)
+    conformal = ConformalDetector(Labelled(), random_state=0).fit(X, labels=labels)
+    assert len(conformal.calibration_scores_) == 60
+    assert set(conformal.calibration_scores_) <= set(X[labels == 0, 0])
+    assert (conformal.detector_.labels_ == -1).sum() == 60
+    with pytest.raises(ValueError, match="All rows are labelled -1"):
+        conformal.fit(X, labels=-np.ones(360))
+    with pytest.raises(ValueError, match=r"got \[0, 1, 2, 3, 4\]"):
+        conformal.fit(X, labels=np.arange(360))
+
+
+def test_labels_are_searched_with_a_detector_that_learns_from_them():
+    X, labels, _ = mixture()
+    _, y = labelled()
+    with sklearn.config_context(enable_metadata_routing=True):
+        waldo = tiny("WALDO").set_fit_request(labels=True)
+        detector = ConformalDetector(waldo, alpha=0.2, random_state=0).set_fit_request(labels=True)
+        search = GridSearchCV(
+            detector,
+            {"detector__latent_dim": [1, 2]},
+            scoring=get_scorer("outlier_roc_auc"),
+            cv=KFold(2, shuffle=True, random_state=0),
+            error_score="raise",
+        ).fit(X, y, labels=labels)
+    assert search.predict(X).shape == (360,)

@@ -679,6 +679,22 @@ def test_the_histogram_of_each_group_sums_to_one():
     assert names == ["3 inliers", "3 outliers", "threshold"]
 
 
+def test_numbers_of_an_explanation_stay_beside_their_bars_and_inside():
+    contributions = 1e-4 * np.array([3.0, -1.5, -1.4, -1.2, -1.1, -0.85])  # up, and down below
+    _, axes = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
+    for ax, sign in zip(axes, (1, -1), strict=True):
+        display = ExplanationDisplay(sign * contributions, ["a column"] * 6, base=0.001).plot(ax)
+        ax.figure.draw_without_rendering()
+        box = ax.get_window_extent()
+        numbers = [text for text in ax.texts if text.get_text() != "threshold"]
+        for bar, text in zip(display.bars_, numbers, strict=True):
+            drawn, place = text.get_window_extent(), bar.get_window_extent()
+            assert box.x0 <= drawn.x0
+            assert drawn.x1 <= box.x1
+            assert drawn.x1 <= place.x0 or drawn.x0 >= place.x1
+            assert drawn.y0 < (place.y0 + place.y1) / 2 < drawn.y1
+
+
 def test_a_few_huge_scores_do_not_flatten_the_histogram():
     scores = -np.append(np.random.RandomState(0).rand(200), 1e6)
     display = ScoreHistogramDisplay.from_predictions(scores)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from common import tiny
 from hypothesis import given
 from hypothesis import strategies as st
@@ -197,6 +198,25 @@ def test_cross_val_scores_are_those_of_a_loop():
         assert scores["outlier_roc_auc"][fold] == pytest.approx(expected)
         expected = get_scorer("outlier_f1")(detector, X[test], y[test])
         assert scores["outlier_f1"][fold] == expected
+
+
+def test_cross_val_scores_hand_labels_of_the_training_fold_to_the_detector():
+    X, y = ring(60), labels(50, 10)
+    known = np.where(np.arange(60) % 3 == 0, y, 0)
+    cv = OneClassKFold(2, random_state=0)
+    expected = [
+        get_scorer("outlier_roc_auc")(
+            tiny("WALDO").fit(X[train], labels=known[train]), X[test], y[test]
+        )
+        for train, test in cv.split(X, y)
+    ]
+    plain = cross_val_scores(tiny("WALDO"), X, y, cv=cv, params={"labels": known})
+    with sklearn.config_context(enable_metadata_routing=True):
+        detector = tiny("WALDO").set_fit_request(labels=True)
+        routed = cross_val_scores(detector, X, y, cv=cv, params={"labels": known})
+    for scores in (plain, routed):
+        np.testing.assert_array_equal(scores["outlier_roc_auc"], expected)
+    assert (cross_val_scores(tiny("WALDO"), X, y, cv=cv)["outlier_roc_auc"] != expected).any()
 
 
 def test_cross_val_scores_take_one_name_or_scorers(device):

@@ -166,6 +166,8 @@ def test_codes_come_out_also_as_a_frame():
     with sklearn.config_context(transform_output="pandas"):
         frame = clone(detector).fit(X).transform(X)
     assert frame.columns.tolist() == ["alad0", "alad1"]
+    assert detector.get_feature_names_out().tolist() == ["alad0", "alad1"]
+    assert not hasattr(TabularDetector(FOREST), "get_feature_names_out")
     assert frame.index.equals(X.index)
 
 
@@ -277,6 +279,31 @@ def test_it_works_behind_other_steps_and_in_cross_validation():
     assert np.isfinite(scores).all()
 
 
+def test_training_goes_on_with_the_encoder_of_the_first_rows():
+    X, more = payments(), payments(40, seed=1)
+    encoder = TabularEncoder().fit(X)
+    for first in ("fit", "partial_fit"):
+        detector = getattr(TabularDetector(tiny("ALAD")), first)(X)
+        assert detector.partial_fit(more) is detector
+        expected = getattr(tiny("ALAD"), first)(encoder.transform(X))
+        expected.partial_fit(encoder.transform(more))
+        assert_same_bits(
+            detector.score_samples(more), expected.score_samples(encoder.transform(more))
+        )
+    assert hasattr(TabularDetector(SGDOneClassSVM()), "partial_fit")
+    assert not hasattr(TabularDetector(FOREST), "partial_fit")
+
+
+def test_samples_take_what_the_detector_takes_more():
+    X = payments()
+    detector = TabularDetector(tiny("WALDO")).fit(X)
+    rows = detector.sample(9, latent="prior", random_state=0)
+    Z = detector.detector_.sample(9, latent="prior", random_state=0)
+    pd.testing.assert_frame_equal(rows, detector.encoder_.inverse_transform(Z))
+    with pytest.raises(TypeError, match="latent"):
+        TabularDetector(tiny("ALAD")).fit(X).sample(latent="prior")
+
+
 def test_a_pickled_detector_is_the_same():
     X = payments()
     detector = TabularDetector(tiny("ALAD")).fit(X)
@@ -332,3 +359,23 @@ def test_labels_are_routed_to_the_detector():
         GridSearchCV(detector, {"encoder": [TabularEncoder()]}, scoring="accuracy", cv=3).fit(
             X, np.ones(60), labels=labels
         )
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_predict", "fit_transform", "partial_fit"])
+def test_a_detector_learns_from_labels_whatever_trains_it(method):
+    X, labels = payments(), np.resize([1, 0, 0, -1], 60)
+    Z = TabularEncoder().fit_transform(X)
+    first = "partial_fit" if method == "partial_fit" else "fit"
+    expected = getattr(tiny("WALDO"), first)(Z, labels=labels)
+    without = getattr(tiny("WALDO"), first)(Z)
+    assert not np.array_equal(without.score_samples(Z), expected.score_samples(Z))
+
+    plain = TabularDetector(tiny("WALDO"))
+    getattr(plain, method)(X, labels=labels)
+    with sklearn.config_context(enable_metadata_routing=True):
+        inner = tiny("WALDO").set_fit_request(labels=True).set_partial_fit_request(labels=True)
+        routed = TabularDetector(inner)
+        outer = routed if method == "partial_fit" else make_pipeline(routed)
+        getattr(outer, method)(X, labels=labels)
+    for detector in (plain, routed if method == "partial_fit" else outer[-1]):
+        assert_same_bits(detector.score_samples(X), expected.score_samples(Z))

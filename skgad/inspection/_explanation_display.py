@@ -109,7 +109,6 @@ class ExplanationDisplay:
         self.bars_ = self.ax_.barh(height, lengths, left=starts, color=colors, height=0.65)
         if self.additive:
             self.ax_.vlines(ends[:-1], height[:-1], height[1:], color=NEUTRAL, linewidth=0.8)
-        self._write_numbers(lengths, starts, ends)
 
         self.threshold_ = None
         if self.additive:
@@ -127,6 +126,7 @@ class ExplanationDisplay:
                 ha="center",
                 fontsize="small",
             )
+        self._write_numbers(lengths, starts, ends)
         self.ax_.set_yticks(height, labels)
         self.ax_.invert_yaxis()
         self.ax_.tick_params(axis="y", length=0)
@@ -147,21 +147,27 @@ class ExplanationDisplay:
         return lengths, [*(self.labels[j] for j in shown), f"{len(rest)} other columns"]
 
     def _write_numbers(self, lengths, starts, ends):
-        """Write the contributions beside the ends of the bars, and make room for them."""
-        for i, (length, end) in enumerate(zip(lengths, ends, strict=True)):
-            side = 1 if length >= 0 else -1
-            self.ax_.annotate(
-                f"{length:+.2g}".replace("-", "\N{MINUS SIGN}"),
-                (end, i),
-                xytext=(4 * side, 0),
-                textcoords="offset points",
-                ha="left" if side > 0 else "right",
-                va="center",
-                fontsize="small",
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
-            )
+        """Write the contributions beside the ends of the bars, or where there is more room."""
         self.ax_.use_sticky_edges = False
         self.ax_.margins(x=0.15)
+        left, right = self.ax_.get_xlim()
+        for i, (length, *bar) in enumerate(zip(lengths, starts, ends, strict=True)):
+            room_left, room_right = min(bar) - left, right - max(bar)
+            enough = (right - left) / 4
+            if length >= 0:
+                is_right = room_right > min(enough, room_left)
+            else:
+                is_right = room_left < min(enough, room_right)
+            self.ax_.annotate(
+                f"{length:+.2g}".replace("-", "\N{MINUS SIGN}"),
+                (max(bar) if is_right else min(bar), i),
+                xytext=(4 if is_right else -4, 0),
+                textcoords="offset points",
+                ha="left" if is_right else "right",
+                va="center",
+                fontsize="small",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            )
 
     @classmethod
     def from_estimator(
