@@ -19,19 +19,7 @@ from sklearn.svm import OneClassSVM
 from skgad.datasets import list_adbench, load_adbench
 
 
-def alad(seed, **params):
-    from skgad import ALAD
-
-    return ALAD(random_state=seed, **params)
-
-
-def rcgan(seed, **params):
-    from skgad import RCGAN
-
-    return RCGAN(random_state=seed, **params)
-
-
-def waldo(seed, name="WALDO", **params):
+def ours(name, seed, **params):
     import skgad
 
     return getattr(skgad, name)(random_state=seed, **params)
@@ -52,26 +40,41 @@ METHODS = {
     "PyOD KNN": lambda seed: PyOD("KNN"),
     "PyOD AutoEncoder": lambda seed: PyOD("AutoEncoder", {"verbose": 0}, random_state=seed),
     "PyOD ALAD": lambda seed: PyOD("ALAD", random_state=seed),
-    "RCGAN": rcgan,
-    "RCGAN, penalty_weight=0": partial(rcgan, penalty_weight=0.0),
-    "WALDO": waldo,
-    "WAE": partial(waldo, name="WAE"),
-    "CoRA": partial(waldo, name="CoRA"),
-    "Autoencoder": partial(waldo, prior_weight=0.0, outlier_decoder=False),
-    "ALAD": alad,
-    "ALAD, latent_weight=1": partial(alad, latent_weight=1.0),
-    "ALAD, 3 members": partial(alad, n_members=3),
-    "ALAD, 10 members": partial(alad, n_members=10),
+    "RCGAN": partial(ours, "RCGAN"),
+    "RCGAN, penalty_weight=0": partial(ours, "RCGAN", penalty_weight=0.0),
+    "WALDO": partial(ours, "WALDO"),
+    "WAE": partial(ours, "WAE"),
+    "CoRA": partial(ours, "CoRA"),
+    "Autoencoder": partial(ours, "WALDO", prior_weight=0.0, outlier_decoder=False),
+    "AMA": partial(ours, "AMA"),
+    "AMA, no negatives": partial(ours, "AMA", negatives=None),
+    "AMA, inward": partial(ours, "AMA", negatives="inward"),
+    "AMA, box": partial(ours, "AMA", negatives="box"),
+    "AMA, no interpolation": partial(ours, "AMA", interpolation_weight=0.0),
+    "AMA, spectral norm": partial(ours, "AMA", spectral_norm=True),
+    "ARN": partial(ours, "ARN"),
+    "ARN, noise_scale=0": partial(ours, "ARN", noise_scale=0.0),
+    "ALAD": partial(ours, "ALAD"),
+    "ALAD, latent_weight=1": partial(ours, "ALAD", latent_weight=1.0),
+    "ALAD, 3 members": partial(ours, "ALAD", n_members=3),
+    "ALAD, 10 members": partial(ours, "ALAD", n_members=10),
 }
 GROUPS = {
     "alad": [name for name in METHODS if name.startswith("ALAD")],
     "rcgan": [name for name in METHODS if name.startswith("RCGAN")],
     "waldo": ["WALDO", "WAE", "CoRA", "Autoencoder"],
+    "ama": [name for name in METHODS if name.startswith("AMA")],
+    "arn": ["ARN", "ARN, noise_scale=0"],
     "pyod": [name for name in METHODS if name.startswith("PyOD")],
     "baselines": list(BASELINES),
 }
 SCORES = ("features", "l1", "l2", "logits", "combined")
-SCORES_OF = {"ALAD": SCORES, "RCGAN": ("combined", "discriminator", "features")}
+SCORES_OF = {
+    "ALAD": SCORES,
+    "AMA": ("combined", "features", "likelihood"),
+    "ARN": ("combined", "discriminator", "reconstruction"),
+    "RCGAN": ("combined", "discriminator", "features"),
+}
 SPLITS = {"one-class": protocols.split_one_class, "dte": protocols.split_dte}
 
 
@@ -82,7 +85,7 @@ def load(name, data_home):
 
 
 def evaluate(protocol, dataset, method, seed, data_home):
-    """One row of results; for ALAD and RCGAN one for each of their scores, from a single fit."""
+    """One row of results; for some methods one for each score, from a single fit."""
     split = SPLITS[protocol](*load(dataset, data_home), seed)
     detector = METHODS[method](seed)
     start = time.perf_counter()
@@ -110,7 +113,9 @@ def rescored(detector, score, X_train):
     module = detector.set_params(score_type=score).net_.module_
     for game in [*module.games, *(module.averages or ())]:
         game.score_type = score
-    vars(detector).update(detector._results(detector.net_, X_train, None))  # the members' units
+    unlabelled = np.zeros(len(X_train), np.int8)
+    units = detector._results(detector.net_, X_train, unlabelled)  # of the members
+    vars(detector).update(units)
     return detector
 
 

@@ -40,16 +40,17 @@ class PCAResidual(OutlierMixin, BaseEstimator):
 
 
 class OneColumn(OutlierMixin, BaseEstimator):
-    """One column of the table, untouched: the larger, the more normal."""
+    """One column of the table, untouched."""
 
-    def __init__(self, column=0):
+    def __init__(self, column=0, larger_is="normal"):
         self.column = column
+        self.larger_is = larger_is
 
     def fit(self, X, y=None):
         return self
 
     def score_samples(self, X):
-        return X[:, self.column]
+        return X[:, self.column] if self.larger_is == "normal" else -X[:, self.column]
 
 
 class NeighborDistance(OutlierMixin, BaseEstimator):

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import protocols
 import results
-from adbench import load, rcgan
+from adbench import METHODS, load
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from skgad.datasets import list_adbench
@@ -19,7 +19,7 @@ from skgad.datasets import list_adbench
 def evaluate(dataset, seed, data_home):
     """For each rule, shares of flagged rows, balanced accuracy and F1."""
     split = protocols.split_one_class(*load(dataset, data_home), seed)
-    detector = rcgan(seed, score_type="discriminator").fit(split.X_train)
+    detector = METHODS["RCGAN"](seed, score_type="discriminator").fit(split.X_train)
     train, test = (-detector.score_samples(X) for X in (split.X_train, split.X_test))
 
     def judge(limit):

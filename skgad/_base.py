@@ -24,10 +24,11 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
+from torch.utils.data import Dataset
 
 from ._game import Ensemble
-from ._net import AdversarialNet, BatchLoader, RowByRow, Rows, blocks
-from .callbacks import FitTasks, LinearDecay, WeightAveraging
+from ._net import AdversarialNet, BatchLoader, Items, RowByRow, Rows, blocks, to_floats
+from .callbacks import SCHEDULES, Decay, FitTasks, WeightAveraging
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -42,6 +43,9 @@ except ImportError:  # scikit-learn < 1.9
 #: whatever else is scored with it.
 BLOCK_ROWS = 1024
 
+#: The same for images, whose networks need more memory and time for a row.
+BLOCK_IMAGES = 128
+
 
 @contextmanager
 def forked_generators(seed):
@@ -54,6 +58,14 @@ def forked_generators(seed):
         else:
             torch.manual_seed(seed)
         yield
+
+
+def some_floats(X):
+    """The table itself if it is one of floats, else up to 1,000 rows of it, as floats."""
+    if X.dtype == np.float32 and not isinstance(X, Items):
+        return X
+    step = 1 + X.shape[0] // 1000
+    return to_floats(X[np.arange(0, X.shape[0], step)], "cpu").numpy()
 
 
 def draw_seed(random_state):
@@ -91,7 +103,7 @@ class BaseDetector(
         "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
-        "lr_schedule": [StrOptions({"constant", "linear"})],
+        "lr_schedule": [StrOptions({"constant", *SCHEDULES})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -166,9 +178,9 @@ class BaseDetector(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
             Training rows. They are read as float32; sparse rows become dense one
-            mini-batch at a time.
+            mini-batch at a time. For pixels and for torch's Datasets see :ref:`images`.
         y : Ignored
             Present for API consistency by convention.
 
@@ -191,7 +203,7 @@ class BaseDetector(
             the end of the first epoch, `fit` raises the KeyboardInterrupt.
         """
         go_on = self.warm_start and hasattr(self, "net_")
-        return self._fit(X, y, go_on=go_on, decay=self.lr_schedule == "linear")
+        return self._fit(X, y, go_on=go_on, schedule=self.lr_schedule)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
@@ -213,10 +225,10 @@ class BaseDetector(
         """
         return self._fit(X, y, go_on=hasattr(self, "net_"), n_epochs=1)
 
-    def _fit(self, X, y=None, *, go_on, n_epochs=None, decay=False, labels=None):
+    def _fit(self, X, y=None, *, go_on, n_epochs=None, schedule="constant", labels=None):
         with self._unchanged_on_failure():
             X = self._check_rows(X, reset=not go_on)
-            self._examine_rows(X, reset=not go_on)
+            self._examine_rows(some_floats(X), reset=not go_on)
             labels = self._check_labels(labels, X)
             seed = self._seed if go_on else draw_seed(self.random_state)
             device = self._check_device()
@@ -241,8 +253,8 @@ class BaseDetector(
                     patience = self.n_iter_no_change
                     patience = max(10, n_epochs // 10) if patience == "auto" else patience
                     extra.append(EarlyStopping(patience=patience, load_best=True))
-                if decay:
-                    extra.append(LinearDecay(n_epochs * n_batches))
+                if schedule in SCHEDULES:
+                    extra.append(Decay(schedule, n_epochs * n_batches))
                 self._train(net, train, extra)
                 generator_state = torch.get_rng_state()
 
@@ -307,14 +319,28 @@ class BaseDetector(
             self.__dict__.update({name: before[name] for name in fitted(before)})
             raise
 
+    @property
+    def _image_shape(self):
+        """Channels, height and width, if the rows are images."""
+        return getattr(getattr(self, "networks", None), "image_shape", None)
+
+    @property
+    def _block_rows(self):
+        return BLOCK_ROWS if self._image_shape is None else BLOCK_IMAGES
+
     def _check_rows(self, X, reset):
+        if isinstance(X, (Dataset, Items)):
+            X = X if isinstance(X, Items) else Items(X, self._image_shape)
+            if reset and X.shape[0] < 2:
+                raise ValueError(f"{type(self).__name__} needs at least 2 items, but there is 1.")
+            return validate_data(self, X, reset=reset, skip_check_array=True)
         try:
             return validate_data(
                 self,
                 X,
                 reset=reset,
                 accept_sparse="csr",
-                dtype=np.float32,
+                dtype=np.float32 if self._image_shape is None else [np.float32, np.uint8],
                 ensure_min_samples=2 if reset else 1,
             )
         except ValueError as error:
@@ -385,7 +411,8 @@ class BaseDetector(
             stratify=labels[watched] if len(known) > 1 else None,
         )
         train = np.concatenate([train, np.flatnonzero(labels == -1)])
-        return Rows(X[train], labels[train], device), Rows(X[valid], labels[valid], device)
+        rows = Rows(X, labels, device)
+        return rows.part(train), rows.part(valid)
 
     def _n_epochs(self, n_batches):
         """Number of epochs of ``n_batches`` each."""
@@ -420,11 +447,11 @@ class BaseDetector(
 
     def _map_rows(self, net, X, function, rows=None):
         """Apply a function of ``(BLOCK_ROWS, n_features)`` tensors to all rows, or to some."""
-        X = X if rows is None else X[rows]
+        n_rows = X.shape[0] if rows is None else len(rows)
         device = next(net.module_.parameters()).device
         with torch.inference_mode(), RowByRow():
-            parts = [function(x).cpu() for x in blocks(X, BLOCK_ROWS, device)]
-        return torch.cat(parts)[: X.shape[0]].numpy()
+            parts = [function(x).cpu() for x in blocks(X, self._block_rows, device, rows)]
+        return torch.cat(parts)[:n_rows].numpy()
 
     def _offset(self, net, train_scores):
         """The method's own boundary, or a percentile of the training scores."""
@@ -486,11 +513,12 @@ class BaseDetector(
         check_is_fitted(self)
         X = self._check_rows(X, reset=False)
         scores = -self._map_rows(self.net_, X, self.net_.module_.score)
-        n_bad = np.count_nonzero(~np.isfinite(scores))
-        if n_bad:
+        bad = np.flatnonzero(~np.isfinite(scores))
+        if len(bad):
             raise ValueError(
-                f"The scores of {n_bad} of {len(scores)} rows are not finite. Their values, up to "
-                f"{abs(X).max():.3g} in size, are too far from the training rows: scale them."
+                f"The scores of {len(bad)} of {len(scores)} rows are not finite. Their values, up "
+                f"to {abs(X[bad]).max():.3g} in size, are too far from the training rows: scale "
+                "them."
             )
         return scores
 
@@ -596,8 +624,8 @@ class BaseDetector(
         module, device = self.net_.module_, next(self.net_.module_.parameters()).device
         with forked_generators(draw_seed(random_state)), torch.inference_mode():
             parts = [
-                module.sample(BLOCK_ROWS, kind, device, **options).cpu()
-                for _ in range(0, n_samples, BLOCK_ROWS)
+                module.sample(self._block_rows, kind, device, **options).cpu()
+                for _ in range(0, n_samples, self._block_rows)
             ]
         return torch.cat(parts)[:n_samples].numpy()
 
@@ -637,15 +665,25 @@ class LabelledDetector(BaseDetector):
     and the truth with it.
     """
 
+    def _results(self, net, X, labels):
+        return {**super()._results(net, X, labels), "_known_labels": labels}
+
+    @property
+    def labels_(self):
+        """What is known of each training row, or the decision on it."""
+        check_is_fitted(self)
+        decided = np.where(self.train_scores_ < self.offset_, -1, 1)
+        return np.where(self._known_labels, self._known_labels, decided)
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, labels=None):
         """Train the networks.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
             Training rows. They are read as float32; sparse rows become dense one
-            mini-batch at a time.
+            mini-batch at a time. For pixels and for torch's Datasets see :ref:`images`.
         y : Ignored
             Present for API consistency by convention.
         labels : array-like of shape (n_samples,) or None, default=None
@@ -672,7 +710,7 @@ class LabelledDetector(BaseDetector):
             the end of the first epoch, `fit` raises the KeyboardInterrupt.
         """
         go_on = self.warm_start and hasattr(self, "net_")
-        return self._fit(X, y, go_on=go_on, decay=self.lr_schedule == "linear", labels=labels)
+        return self._fit(X, y, go_on=go_on, schedule=self.lr_schedule, labels=labels)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, labels=None):

@@ -26,10 +26,10 @@ batch_size : int, default={batch_size}
 lr : float, default={lr}
     Learning rate of the optimizer.
 
-lr_schedule : {{"linear", "constant"}}, default="{lr_schedule}"
+lr_schedule : {{"linear", "step", "constant"}}, default="{lr_schedule}"
     "linear" lowers the learning rate in every mini-batch, from `lr` to zero at the end of
-    `fit`, so that the players come to rest; "constant" leaves it as it is, or to an
-    LRScheduler among the `callbacks`.
+    `fit`, so that the players come to rest; "step" divides it by 10 after 30, 60 and 90 % of
+    the mini-batches; "constant" leaves it as it is, or to an LRScheduler among the `callbacks`.
 
 early_stopping : bool, default=False
     Hold `validation_fraction` of the rows out, watch the game's validation loss on them

@@ -1,6 +1,7 @@
 """The skorch net that makes the players of a game move in turn, and its batches."""
 
 import math
+from copy import copy
 
 import numpy as np
 import torch
@@ -10,16 +11,18 @@ from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.dataset import unpack_data
 from skorch.utils import TeeGenerator
 from torch.overrides import TorchFunctionMode
+from torch.utils.data import Dataset, IterableDataset
 
 
-class Rows(torch.utils.data.Dataset):
+class Rows(Dataset):
     """Rows of a table that are taken many at a time, as float32 tensors on a device.
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        The table. It is neither copied nor made dense as a whole, with one exception: a
-        dense table that takes less than half of a GPU's free memory is moved there, once.
+    X : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+        The table, float32 or uint8. It is neither copied nor made dense as a whole, with one
+        exception: a dense table that takes less than half of a GPU's free memory is moved
+        there, once.
     labels : ndarray of shape (n_samples,) or None, default=None
         What is known of the rows; None is 0 for every row.
     device : str or torch.device, default="cpu"
@@ -33,36 +36,120 @@ class Rows(torch.utils.data.Dataset):
 
     def __init__(self, X, labels=None, device="cpu"):
         self.labels = np.zeros(X.shape[0], np.int8) if labels is None else labels
-        groups = [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]
-        self.groups = sorted(groups, key=len)
+        self.positions = np.arange(X.shape[0])
+        self.groups = group(self.labels)
         self.device = torch.device(device)
         self.X = X
-        if self.device.type == "cuda" and not sparse.issparse(X):
+        if self.device.type == "cuda" and isinstance(X, np.ndarray):
             free, _ = torch.cuda.mem_get_info(self.device)
             if X.nbytes < free / 2:
                 self.X = torch.tensor(X, device=self.device)
                 self.labels = torch.tensor(self.labels, device=self.device)
 
+    def part(self, positions):
+        """Only the rows at these positions. The table is not copied."""
+        part = copy(self)
+        part.positions = self.positions[positions]
+        part.groups = group(torch.as_tensor(self.labels).cpu().numpy()[part.positions])
+        return part
+
     def __len__(self):
-        return self.X.shape[0]
+        return len(self.positions)
 
     def __getitem__(self, index):
         """Rows and labels at an array of positions."""
+        index = self.positions[index]
         if torch.is_tensor(self.X):
             index = torch.from_numpy(index).to(self.device)
-            return self.X[index], self.labels[index]
-        rows, labels = self.X[index], self.labels[index]
-        rows = rows.toarray() if sparse.issparse(rows) else rows
-        return torch.from_numpy(rows).to(self.device), torch.from_numpy(labels).to(self.device)
+            return to_floats(self.X[index], self.device), self.labels[index]
+        labels = torch.from_numpy(self.labels[index])
+        return to_floats(self.X[index], self.device), labels.to(self.device)
 
 
-def blocks(X, n_rows, device):
-    """Yield the rows of ``X`` in order, in blocks of ``n_rows``, the last filled up with zeros."""
-    for start in range(0, X.shape[0], n_rows):
-        rows = X[start : start + n_rows]
-        block = np.zeros((n_rows, X.shape[1]), np.float32)
+def group(labels):
+    """Positions of each label, the most frequent label last."""
+    return sorted((np.flatnonzero(labels == label) for label in np.unique(labels)), key=len)
+
+
+class Items:
+    """The items of a torch ``Dataset`` as the rows of a table, which are read when indexed.
+
+    Parameters
+    ----------
+    dataset : torch.utils.data.Dataset
+        Has a length. Its items are arrays or tensors of one shape, or tuples that start with one.
+    image_shape : tuple of int or None, default=None
+        Channels, height and width of the items, if they are images. Those of type uint8 then
+        stay as they are; all others become float32.
+    """
+
+    def __init__(self, dataset, image_shape=None):
+        if not hasattr(dataset, "__len__") or isinstance(dataset, IterableDataset):
+            raise ValueError(
+                f"{type(dataset).__name__} cannot be indexed: a detector takes Datasets with "
+                "__len__ and __getitem__, which it reads in an order of its own."
+            )
+        if len(dataset) == 0:
+            raise ValueError(f"{type(dataset).__name__} has 0 items: give at least one.")
+        self.dataset = dataset
+        first = self._read(0)
+        if image_shape is not None and first.ndim > 1:
+            if [n for n in first.shape if n > 1] != [n for n in image_shape if n > 1]:
+                raise ValueError(
+                    f"The items of {type(dataset).__name__} have the shape {first.shape}, but "
+                    f"image_shape={image_shape}, which is (channels, height, width): give such "
+                    "images or set image_shape."
+                )
+        self.item_shape, self.item_dtype = first.shape, first.dtype
+        self.shape = (len(dataset), first.size)
+        is_pixels = image_shape is not None and first.dtype == np.uint8
+        self.dtype = np.dtype(np.uint8 if is_pixels else np.float32)
+
+    def _read(self, position):
+        item = self.dataset[int(position)]
+        return np.asarray(item[0] if isinstance(item, (tuple, list)) else item)
+
+    def __getitem__(self, index):
+        """Rows at an array of positions or in a slice, checked as they are read."""
+        index = range(*index.indices(self.shape[0])) if isinstance(index, slice) else index
+        rows = np.empty((len(index), self.shape[1]), self.dtype)
+        for row, position in zip(rows, index, strict=True):
+            item = self._read(position)
+            if (item.shape, item.dtype) != (self.item_shape, self.item_dtype):
+                raise ValueError(
+                    f"Item {position} of {type(self.dataset).__name__} has the shape {item.shape} "
+                    f"and the type {item.dtype}, the first item {self.item_shape} and "
+                    f"{self.item_dtype}: all have to be alike."
+                )
+            row[:] = item.ravel()
+            if not np.isfinite(row).all():
+                raise ValueError(
+                    f"Item {position} of {type(self.dataset).__name__} contains NaN, infinity or "
+                    "a value too large for float32."
+                )
+        return rows
+
+
+def to_floats(rows, device):
+    """Rows as a float32 tensor on a device; pixels of type uint8 are divided by 255."""
+    rows = rows.toarray() if sparse.issparse(rows) else rows
+    rows = torch.as_tensor(rows, device=device)
+    if rows.dtype != torch.uint8:
+        return rows
+    return rows / torch.tensor(255.0, device=device)  # a GPU multiplies by 1 / 255, if a number
+
+
+def blocks(X, n_rows, device, positions=None):
+    """Yield rows of ``X`` in order, in blocks of ``n_rows``, the last filled up with zeros.
+
+    They are all rows, or those at some positions.
+    """
+    for start in range(0, X.shape[0] if positions is None else len(positions), n_rows):
+        part = slice(start, start + n_rows)
+        rows = X[part if positions is None else positions[part]]
+        block = np.zeros((n_rows, X.shape[1]), X.dtype)
         block[: rows.shape[0]] = rows.toarray() if sparse.issparse(rows) else rows
-        yield torch.from_numpy(block).to(device)
+        yield to_floats(block, device)
 
 
 class RowByRow(TorchFunctionMode):

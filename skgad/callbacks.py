@@ -3,7 +3,7 @@
 from copy import copy
 
 from skorch.callbacks import Callback
-from torch.optim.lr_scheduler import PolynomialLR
+from torch.optim.lr_scheduler import MultiStepLR, PolynomialLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 __all__ = ["WeightAveraging"]
@@ -75,21 +75,37 @@ class WeightAveraging(Callback):
         del self._weights, self._averages, self._statistics
 
 
-class LinearDecay(Callback):
-    """Linear decay of the learning rates to zero within one training, then their restoration.
+def linear_schedule(optimizer, n_batches):
+    """Lower the learning rates to zero."""
+    return PolynomialLR(optimizer, total_iters=n_batches)
+
+
+def step_schedule(optimizer, n_batches):
+    """Divide the learning rates by 10 after 30, 60 and 90 % of the mini-batches."""
+    return MultiStepLR(optimizer, [round(share * n_batches) for share in (0.3, 0.6, 0.9)])
+
+
+SCHEDULES = {"linear": linear_schedule, "step": step_schedule}
+
+
+class Decay(Callback):
+    """Decay of the learning rates within one training, then their restoration.
 
     Parameters
     ----------
+    schedule : {"linear", "step"}
+        How they decay.
     n_batches : int
         Number of mini-batches of the training.
     """
 
-    def __init__(self, n_batches):
+    def __init__(self, schedule, n_batches):
+        self.schedule = schedule
         self.n_batches = n_batches
 
     def on_train_begin(self, net, **kwargs):
         """Start from the rates as they are."""
-        self.schedule_ = PolynomialLR(net.optimizer_, total_iters=self.n_batches)
+        self.schedule_ = SCHEDULES[self.schedule](net.optimizer_, self.n_batches)
 
     def on_batch_end(self, net, training=False, **kwargs):
         """Lower the rates."""

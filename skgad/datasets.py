@@ -5,11 +5,22 @@ from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
+from sklearn.datasets import fetch_covtype
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import Bunch
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-__all__ = ["list_adbench", "load_adbench", "load_arrhythmia", "load_bank", "load_kdd99"]
+__all__ = [
+    "list_adbench",
+    "load_adbench",
+    "load_arrhythmia",
+    "load_bank",
+    "load_covertype",
+    "load_creditcard",
+    "load_doh",
+    "load_kdd99",
+    "load_nsl_kdd",
+]
 
 KDD99_COLUMNS = (
     "duration protocol_type service flag src_bytes dst_bytes land wrong_fragment urgent hot "
@@ -27,12 +38,25 @@ KDD99_CATEGORICAL = (
 KDD99_BOOLEAN = KDD99_CATEGORICAL[3:]
 KDD99_NUMERIC = [name for name in KDD99_COLUMNS if name not in KDD99_CATEGORICAL]
 KDD99 = "KDD Cup 1999, 10 % file; anomaly = label 'normal.' (Hettich and Bay, UCI KDD)."
+NSL_KDD = "NSL-KDD, Train+ and Test+; anomaly = attack (Tavallaee et al., CISDA, 2009)."
+
+#: What says whom a flow of the DoH data belongs to, not what it is like, and what has holes.
+DOH_DROPPED = [
+    *("SourceIP", "DestinationIP", "SourcePort", "DestinationPort", "TimeStamp"),
+    *("ResponseTimeTimeMedian", "ResponseTimeTimeSkewFromMedian"),
+]
 
 SOURCES = {
-    "kdd": "https://archive.ics.uci.edu/dataset/130 (kddcup.data_10_percent.gz)",
+    "kddcup.data_10_percent.gz": "https://archive.ics.uci.edu/dataset/130",
+    "NSL_KDDTrain+.txt.gz": "https://www.unb.ca/cic/datasets/nsl.html (KDDTrain+.txt, gzipped)",
+    "NSL_KDDTest+.txt.gz": "https://www.unb.ca/cic/datasets/nsl.html (KDDTest+.txt, gzipped)",
     "arrhythmia.mat": "https://odds.cs.stonybrook.edu/arrhythmia-dataset (arrhythmia.mat)",
     "bank_additional_full_nominal.csv.gz": "https://github.com/arnwg/arn "
     "(Dataset/bank-additional-ful-nominal.arff, as CSV with a header)",
+    "covertype": "https://archive.ics.uci.edu/dataset/31, by "
+    "sklearn.datasets.fetch_covtype(data_home=...)",
+    "creditcard.csv": "https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud",
+    "doh": "https://www.unb.ca/cic/datasets/dohbrw-2020.html (Total_CSVs.zip)",
     "adbench": "https://github.com/Minqi824/ADBench (adbench/datasets/Classical)",
 }
 
@@ -57,26 +81,55 @@ def load_kdd99(data_home=None, *, as_frame=False):
     -------
     data : :class:`~sklearn.utils.Bunch`
         ``data`` (494021, 121) float32 or a frame (494021, 41), ``target`` (1 = anomaly),
-        ``feature_names``, ``DESCR``.
+        ``attack`` ("normal" or the name of the attack), ``feature_names``, ``DESCR``.
     """
-    path = _find(data_home, "kdd", "kddcup.data_10_percent.gz")
-    if as_frame:
-        table = check_pandas_support("load_kdd99").read_csv(path, names=[*KDD99_COLUMNS, "label"])
-        is_anomaly = table.pop("label") == "normal."
-        return _frame_bunch(table.astype(dict.fromkeys(KDD99_BOOLEAN, bool)), is_anomaly, KDD99)
-    types = dict.fromkeys([*KDD99_CATEGORICAL, "label"], "U16")
-    dtype = [(name, types.get(name, np.float32)) for name in [*KDD99_COLUMNS, "label"]]
-    table = np.loadtxt(path, dtype=dtype, delimiter=",")
+    paths = [_find(data_home, "kdd", "kddcup.data_10_percent.gz")]
+    bunch = _connections(paths, [*KDD99_COLUMNS, "attack"], as_frame, "load_kdd99", KDD99)
+    del bunch["file"]
+    bunch.target = (bunch.attack == "normal").astype(int)
+    return bunch
 
-    numeric = np.column_stack([table[name] for name in KDD99_NUMERIC])
-    categories = np.column_stack([table[name] for name in KDD99_CATEGORICAL])
-    encoder = OneHotEncoder(sparse_output=False, dtype=np.float32).fit(categories)
-    return Bunch(
-        data=np.hstack([numeric, encoder.transform(categories)]),
-        target=(table["label"] == "normal.").astype(int),
-        feature_names=[*KDD99_NUMERIC, *encoder.get_feature_names_out(KDD99_CATEGORICAL)],
-        DESCR=KDD99,
-    )
+
+def load_nsl_kdd(data_home=None, *, subset="all", as_frame=False):
+    """Load NSL-KDD, KDD Cup 1999 without its repetitions, one-hot encoded or as it is.
+
+    The columns are those of :func:`load_kdd99`, with the levels of both files: 34 and 92. Here an
+    attack, about half of the rows, is the *anomaly*. The difficulty of a row is left out.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that holds ``kdd/NSL_KDDTrain+.txt.gz`` and ``kdd/NSL_KDDTest+.txt.gz``. None reads
+        the environment variable ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+    subset : {"all", "train", "test"}, default="all"
+        Train+ (125,973 rows), Test+ (22,544), which has attacks that Train+ has not, or one after
+        the other, as the ARN paper has them.
+    as_frame : bool, default=False
+        Whether `data` is the table as it is: a pandas frame of 41 columns in the order of the
+        file, three of them text, four of them booleans.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        ``data`` (n_rows, 126) float32 or a frame (n_rows, 41), ``target`` (1 = anomaly),
+        ``attack`` ("normal" or the name of the attack), ``file`` (0 for Train+, 1 for Test+),
+        ``feature_names``, ``DESCR``.
+
+    Raises
+    ------
+    ValueError
+        If `subset` is none of the three.
+    """
+    if subset not in ("all", "train", "test"):
+        raise ValueError(f"subset must be 'all', 'train' or 'test', got {subset!r}.")
+    paths = [_find(data_home, "kdd", f"NSL_KDD{part}+.txt.gz") for part in ("Train", "Test")]
+    columns = [*KDD99_COLUMNS, "attack", "difficulty"]
+    bunch = _connections(paths, columns, as_frame, "load_nsl_kdd", NSL_KDD)
+    bunch.target = (bunch.attack != "normal").astype(int)
+    if subset != "all":
+        rows = bunch.file == ("train", "test").index(subset)
+        bunch.update({name: bunch[name][rows] for name in ("data", "target", "attack", "file")})
+    return bunch
 
 
 def load_bank(data_home=None):
@@ -103,6 +156,92 @@ def load_bank(data_home=None):
     table = pandas.read_csv(path, keep_default_na=False)
     description = "Bank marketing, categorical columns; anomaly = y 'yes' (Moro et al., UCI, 2014)."
     return _frame_bunch(table, table.pop("y") == "yes", description)
+
+
+def load_covertype(data_home=None):
+    """Load the forest cover types as the ARN paper has them: the rarer types are anomalies.
+
+    Types 1 to 3 are normal, types 4 to 7, 9 % of the rows, are the anomalies. scikit-learn
+    downloads the data: ``sklearn.datasets.fetch_covtype(data_home=data_home)``.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that holds ``covertype/``, as scikit-learn has written it. None reads the
+        environment variable ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        ``data`` (581012, 54) float32: 10 numbers, the indicators of 4 areas and of 40 soils;
+        ``target`` (1 = anomaly), ``feature_names``, ``DESCR``.
+    """
+    folder = _find(data_home, "covertype")
+    try:
+        table = fetch_covtype(data_home=folder.parent, download_if_missing=False)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"{folder} does not hold what scikit-learn writes there. Get it from "
+            f"{SOURCES['covertype']}."
+        ) from error
+    description = "Cover types; anomaly = type 4, 5, 6 or 7 (Blackard and Dean, UCI, 1999)."
+    return _bunch(table.data, table.target > 3, description, table.feature_names)
+
+
+def load_creditcard(data_home=None):
+    """Load the card payments of two days, of which 492, 0.17 %, are known to be frauds.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that holds ``creditcard/creditcard.csv``. None reads the environment variable
+        ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        ``data`` (284807, 30) float32: the time, 28 principal components and the amount;
+        ``target`` (1 = anomaly), ``feature_names``, ``DESCR``.
+    """
+    path = _find(data_home, "creditcard", "creditcard.csv")
+    table = check_pandas_support("load_creditcard").read_csv(path)
+    is_fraud = table.pop("Class") == 1
+    description = "Credit card payments; anomaly = fraud (Dal Pozzolo et al., ULB, 2015)."
+    return _bunch(table.to_numpy(), is_fraud.to_numpy(), description, [*table])
+
+
+def load_doh(data_home=None, *, ports=False):
+    """Load the flows of DNS over HTTPS of CIRA-CIC-DoHBrw-2020: benign ones and tunnels.
+
+    Malicious flows, 93 % of the rows, are the anomalies. Left out are the IP addresses, by which
+    alone one can tell the few machines of the recording apart, the time stamp, and the median of
+    the response time and the skewness from it, which are missing in some rows.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that holds ``doh/l2-benign.csv`` and ``doh/l2-malicious.csv``. None reads the
+        environment variable ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+    ports : bool, default=False
+        Whether to keep the two port numbers, as the ARN paper does.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        ``data`` (269643, 27) float32: the duration, bytes and their rates, and statistics of the
+        packets' lengths and times and of the response times; ``target`` (1 = anomaly),
+        ``feature_names``, ``DESCR``.
+    """
+    read_csv = check_pandas_support("load_doh").read_csv
+    parts = [read_csv(_find(data_home, "doh", f"l2-{n}.csv")) for n in ("benign", "malicious")]
+    dropped = [name for name in DOH_DROPPED if not (ports and name.endswith("Port"))]
+    names = [name for name in parts[0] if name not in (*dropped, "Label")]
+    return _bunch(
+        np.concatenate([part[names].to_numpy() for part in parts]),
+        np.repeat([0, 1], [len(part) for part in parts]),
+        "DNS over HTTPS; anomaly = malicious (MontazeriShatoori et al., CIC, 2020).",
+        names,
+    )
 
 
 def load_arrhythmia(data_home=None):
@@ -174,12 +313,39 @@ def _find(data_home, *parts):
     return path
 
 
-def _bunch(X, y, description):
+def _connections(paths, columns, as_frame, caller, description):
+    """What the files of KDD and of NSL-KDD have in common; the caller says who is the anomaly."""
+    if as_frame:
+        pandas = check_pandas_support(caller)
+        parts = [pandas.read_csv(path, names=columns) for path in paths]
+        table = pandas.concat(parts, ignore_index=True)
+        X = table[KDD99_COLUMNS].astype(dict.fromkeys(KDD99_BOOLEAN, bool))
+        names = KDD99_COLUMNS
+    else:
+        types = dict.fromkeys([*KDD99_CATEGORICAL, "attack"], "U16")
+        dtype = [(name, types.get(name, np.float32)) for name in columns]
+        parts = [np.loadtxt(path, dtype=dtype, delimiter=",", ndmin=1) for path in paths]
+        table = np.concatenate(parts)
+        numeric = np.column_stack([table[name] for name in KDD99_NUMERIC])
+        categories = np.column_stack([table[name] for name in KDD99_CATEGORICAL])
+        encoder = OneHotEncoder(sparse_output=False, dtype=np.float32).fit(categories)
+        X = np.hstack([numeric, encoder.transform(categories)])
+        names = [*KDD99_NUMERIC, *encoder.get_feature_names_out(KDD99_CATEGORICAL)]
+    return Bunch(
+        data=X,
+        attack=np.char.rstrip(np.asarray(table["attack"], dtype="U16"), "."),
+        file=np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+        feature_names=[*names],
+        DESCR=description,
+    )
+
+
+def _bunch(X, y, description, names=None):
     # Some files are stored column by column or as small integers, which would overflow.
     return Bunch(
         data=np.ascontiguousarray(X, dtype=np.float32),
         target=np.ravel(y).astype(int),
-        feature_names=[f"x{i}" for i in range(X.shape[1])],
+        feature_names=[*names] if names else [f"x{i}" for i in range(X.shape[1])],
         DESCR=description,
     )
 

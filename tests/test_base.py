@@ -218,8 +218,10 @@ def test_without_early_stopping_nothing_is_held_out(name, device):
 
 @every_detector
 def test_the_detector_does_not_keep_the_training_rows(name, device):
-    detector = tiny(name, device=device, early_stopping=True).fit(table())
-    assert table().astype(np.float32)[0].tobytes() not in pickle.dumps(detector)
+    detector = tiny(name, device=device, early_stopping=True).fit(table(100))
+    kept = getattr(detector, "reservoir_size", 0) if name == "ARN" else 0  # to make variants of
+    rows, pickled = table(100).astype(np.float32), pickle.dumps(detector)
+    assert sum(row.tobytes() in pickled for row in rows) <= kept
     assert detector.net_.train_split is None
 
 

@@ -163,6 +163,38 @@ def test_a_linear_schedule_ends_at_zero_and_starts_again(device):
     np.testing.assert_allclose(rates[24:], [0.1] * 3)
 
 
+def test_a_step_schedule_has_three_steps_and_starts_again(device):
+    detector, rates = rates_of(
+        tiny("ALAD", device=device, lr=0.1, lr_schedule="step", max_epochs=10, warm_start=True),
+        table(),
+    )
+    expected = np.repeat([0.1, 0.01, 1e-3, 1e-4], [9, 9, 9, 3])  # of 30 mini-batches
+    np.testing.assert_allclose(rates, expected)
+    detector.fit(table())
+    np.testing.assert_allclose(rates, np.tile(expected, 2))
+    detector.partial_fit(table())
+    np.testing.assert_allclose(rates[60:], [0.1] * 3)
+
+
+def test_a_schedule_that_is_none_is_refused(device):
+    with pytest.raises(ValueError, match="'lr_schedule' parameter of ALAD must be"):
+        tiny("ALAD", device=device, lr_schedule="cosine").fit(table())
+
+
+def test_a_schedule_goes_with_groups_of_parameters(device):
+    groups = {"optimizer__param_groups": [("games.*.encoder.*", {"lr": 0.5})]}
+    rates = []
+
+    def record(net):
+        rates.append([group["lr"] for group in net.optimizer_.param_groups])
+
+    spy = Spy("on_batch_begin", record)
+    params = {"lr": 0.1, "lr_schedule": "step", "net_params": groups, "callbacks": [spy]}
+    tiny("ALAD", device=device, max_epochs=10, **params).fit(table())
+    assert sorted(rates[0]) == [0.1, 0.5]
+    np.testing.assert_allclose(sorted(rates[10]), [0.01, 0.05])
+
+
 def test_a_constant_schedule_is_one(device):
     detector = tiny("ALAD", device=device, lr=0.01, lr_schedule="constant", max_epochs=4)
     assert rates_of(detector, table())[1] == [0.01] * 12

@@ -3,17 +3,24 @@
 import gzip
 import sys
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT
 
 from skgad.datasets import (
     KDD99_COLUMNS,
+    KDD99_NUMERIC,
     list_adbench,
     load_adbench,
     load_arrhythmia,
     load_bank,
+    load_covertype,
+    load_creditcard,
+    load_doh,
     load_kdd99,
+    load_nsl_kdd,
 )
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -40,7 +47,17 @@ def test_a_file_is_loaded_as_float_rows_and_integer_labels(folder):
 
 
 @pytest.mark.parametrize(
-    "load", [load_kdd99, load_arrhythmia, load_bank, lambda home: load_adbench("a", home)]
+    "load",
+    [
+        load_kdd99,
+        load_nsl_kdd,
+        load_arrhythmia,
+        load_bank,
+        load_covertype,
+        load_creditcard,
+        load_doh,
+        lambda home: load_adbench("a", home),
+    ],
 )
 def test_a_missing_file_is_named_with_its_source_and_the_remedy(load, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"does not exist. Get it from https.*SKGAD_DATA"):
@@ -104,14 +121,33 @@ def test_kdd99_is_that_of_the_papers(data_home):
     assert (split.y_test == 0).sum() == 198_382
 
 
-def test_kdd99_as_a_frame_is_the_table_as_it_is(tmp_path):
-    row = dict.fromkeys(KDD99_COLUMNS, "0") | {"protocol_type": "tcp", "src_bytes": "181"}
-    row |= {"service": "http", "flag": "SF", "logged_in": "1", "rerror_rate": "0.25"}
-    lines = [",".join([*row.values(), label]) for label in ("normal.", "smurf.")]
-    (tmp_path / "kdd").mkdir()
-    with gzip.open(tmp_path / "kdd" / "kddcup.data_10_percent.gz", "wt") as file:
+CONNECTION = dict.fromkeys(KDD99_COLUMNS, "0") | {"protocol_type": "tcp", "src_bytes": "181"}
+CONNECTION |= {"service": "http", "flag": "SF", "logged_in": "1", "rerror_rate": "0.25"}
+
+
+def write_connections(path, rows):
+    """Write a file of KDD Cup 1999: connections, and what follows their columns."""
+    path.parent.mkdir(exist_ok=True)
+    lines = [",".join([*(CONNECTION | changes).values(), *more]) for changes, *more in rows]
+    with gzip.open(path, "wt") as file:
         file.write("\n".join(lines))
+
+
+@pytest.fixture
+def nsl_folder(tmp_path):
+    """A data_home with two rows in NSL-KDD's Train+ and one in Test+."""
+    train = [({}, "normal", "21"), ({"protocol_type": "udp"}, "neptune", "19")]
+    write_connections(tmp_path / "kdd" / "NSL_KDDTrain+.txt.gz", train)
+    test = [({"protocol_type": "icmp"}, "mscan", "3")]
+    write_connections(tmp_path / "kdd" / "NSL_KDDTest+.txt.gz", test)
+    return tmp_path
+
+
+def test_kdd99_as_a_frame_is_the_table_as_it_is(tmp_path):
+    rows = [({}, "normal."), ({}, "smurf.")]
+    write_connections(tmp_path / "kdd" / "kddcup.data_10_percent.gz", rows)
     bunch = load_kdd99(tmp_path, as_frame=True)
+    assert bunch.attack.tolist() == ["normal", "smurf"]
     assert bunch.feature_names == [*bunch.data] == [*KDD99_COLUMNS]
     assert bunch.target.tolist() == [1, 0]
     first = bunch.data.iloc[0]
@@ -120,6 +156,160 @@ def test_kdd99_as_a_frame_is_the_table_as_it_is(tmp_path):
     booleans = bunch.data.select_dtypes("bool")
     assert [*booleans] == ["land", "logged_in", "is_host_login", "is_guest_login"]
     assert booleans.iloc[0].tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("subset", "attacks"),
+    [
+        ("all", ["normal", "neptune", "mscan"]),
+        ("train", ["normal", "neptune"]),
+        ("test", ["mscan"]),
+    ],
+)
+def test_nsl_kdd_has_the_same_columns_in_both_of_its_files(subset, attacks, nsl_folder):
+    bunch = load_nsl_kdd(nsl_folder, subset=subset)
+    assert bunch.attack.tolist() == attacks
+    assert bunch.target.tolist() == [int(attack != "normal") for attack in attacks]
+    protocols_seen = [name for name in bunch.feature_names if name.startswith("protocol_type")]
+    assert protocols_seen == [f"protocol_type_{name}" for name in ("icmp", "tcp", "udp")]
+    assert bunch.data.shape == (len(attacks), len(bunch.feature_names))
+    assert bunch.feature_names[: len(KDD99_NUMERIC)] == KDD99_NUMERIC
+    assert not any("difficulty" in name for name in bunch.feature_names)
+
+
+def test_nsl_kdd_as_a_frame_is_the_table_as_it_is(nsl_folder):
+    bunch = load_nsl_kdd(nsl_folder, subset="test", as_frame=True)
+    assert [*bunch.data] == bunch.feature_names == KDD99_COLUMNS
+    assert bunch.data["protocol_type"].tolist() == ["icmp"]
+    assert bunch.file.tolist() == [1]
+
+
+def test_nsl_kdd_names_the_subsets_it_knows(nsl_folder):
+    with pytest.raises(ValueError, match="subset must be 'all', 'train' or 'test', got 'half'"):
+        load_nsl_kdd(nsl_folder, subset="half")
+
+
+def test_nsl_kdd_is_that_of_the_papers(data_home):
+    bunch = load_nsl_kdd(data_home)
+    assert bunch.data.shape == (77_054 + 71_463, 126)
+    assert bunch.target.sum() == 71_463
+    assert np.bincount(bunch.file).tolist() == [125_973, 22_544]
+
+
+def test_the_rarer_cover_types_are_anomalies(tmp_path):
+    (tmp_path / "covertype").mkdir()
+    samples = np.arange(7 * 54.0).reshape(7, 54)
+    for name, values in {"samples": samples, "targets": np.arange(1, 8)}.items():
+        joblib.dump(values, tmp_path / "covertype" / f"{name}_py3")
+    bunch = load_covertype(tmp_path)
+    np.testing.assert_array_equal(bunch.data, samples)
+    assert bunch.data.dtype == np.float32
+    assert bunch.target.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert bunch.feature_names[10:15:4] == ["Wilderness_Area_0", "Soil_Type_0"]
+
+
+def test_a_folder_without_the_cover_types_is_not_filled_by_a_download(tmp_path):
+    (tmp_path / "covertype").mkdir()
+    with pytest.raises(FileNotFoundError, match="fetch_covtype"):
+        load_covertype(tmp_path)
+    assert not [*(tmp_path / "covertype").iterdir()]
+
+
+def test_frauds_are_anomalies_whose_class_the_file_quotes(tmp_path):
+    (tmp_path / "creditcard").mkdir()
+    (tmp_path / "creditcard" / "creditcard.csv").write_text(
+        '"Time","V1","Amount","Class"\n0,-1.5,149.62,"0"\n406,-2.3,0,"1"\n'
+    )
+    bunch = load_creditcard(tmp_path)
+    assert bunch.feature_names == ["Time", "V1", "Amount"]
+    assert bunch.data.tolist() == [[0, -1.5, np.float32(149.62)], [406, np.float32(-2.3), 0]]
+    assert bunch.target.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("ports", [False, True])
+def test_doh_does_not_tell_whose_flow_it_is(ports, tmp_path):
+    (tmp_path / "doh").mkdir()
+    columns = "SourceIP DestinationIP SourcePort DestinationPort TimeStamp Duration "
+    columns += "ResponseTimeTimeMean ResponseTimeTimeMedian ResponseTimeTimeSkewFromMedian Label"
+    for label in ("Benign", "Malicious"):
+        row = ["192.168.20.1", "1.1.1.1", 50232, 443, "2020-01-01 10:00:00", 95.5, 0.02, "", ""]
+        frame = pd.DataFrame([[*row, label]], columns=columns.split())
+        frame.to_csv(tmp_path / "doh" / f"l2-{label.lower()}.csv", index=False)
+    bunch = load_doh(tmp_path, ports=ports)
+    kept = ["SourcePort", "DestinationPort"] if ports else []
+    assert bunch.feature_names == [*kept, "Duration", "ResponseTimeTimeMean"]
+    assert bunch.target.tolist() == [0, 1]
+    assert np.isfinite(bunch.data).all()
+
+
+SIZES = (60, (20, 12), (10, 4))
+
+
+@pytest.fixture
+def table():
+    """100 normal rows and 40 anomalies: two numbers, of which the first counts, and a category."""
+    X = np.zeros((140, 5), np.float32)
+    X[:, 0] = np.arange(140)
+    X[np.arange(140), 2 + np.arange(140) % 3] = 1
+    return X, np.repeat([0, 1], [100, 40]), [(2, 3, 4)]
+
+
+def test_one_hot_puts_the_numbers_first_and_names_the_columns_of_each_category():
+    frame = pd.DataFrame({"c": ["b", "a"], "x": [1, 2], "d": [True, False], "y": [0.5, 0.25]})
+    X, groups = protocols.one_hot(frame)
+    assert X.tolist() == [[1, 0.5, 0, 1, 0, 1], [2, 0.25, 1, 0, 1, 0]]
+    assert groups == [(2, 3), (4, 5)]
+
+
+def test_arn_trains_on_normal_rows_and_tests_on_others(table):
+    X, y, groups = table
+    split = protocols.split_arn(X, y, groups, SIZES, run=0)
+    assert len(split.X_train) == 60
+    assert (split.labels == 1).all()
+    assert np.bincount(split.y_test).tolist() == [20, 12]
+    both = np.concatenate([split.X_train[:, 0], split.X_test[:, 0]])
+    assert len(np.unique(both)) == 92  # no row is in both
+    assert (split.X_train[:, 0].min(), split.X_train[:, 0].max()) == (0, 1)
+    assert np.isin(split.X_test[:, 2:], [0, 1]).all()
+    assert not np.array_equal(np.sort(split.y_test), split.y_test)
+    other = protocols.split_arn(X, y, groups, SIZES, run=1)
+    assert not np.array_equal(other.X_test, split.X_test)
+
+
+def test_arn_sorts_the_same_test_rows_by_label_on_demand(table):
+    shuffled, as_published = (
+        protocols.split_arn(*table, SIZES, run=0, sort_test=flag) for flag in (False, True)
+    )
+    assert as_published.y_test.tolist() == [0] * 20 + [1] * 12
+    assert sorted(shuffled.X_test.tolist()) == sorted(as_published.X_test.tolist())
+
+
+def test_arn_takes_known_and_contaminating_anomalies_from_those_it_does_not_test_on(table):
+    X, y, groups = table
+    X[:, 1] = y
+    split = protocols.split_arn(X, y, groups, SIZES, run=0, contamination=0.1, known=0.5)
+    # 40 // 2 + 1 anomalies belong to the run, so that 19 are left.
+    is_anomaly = split.X_train[:, 1] == 1
+    assert is_anomaly[split.labels == 1].sum() == 6
+    assert is_anomaly[split.labels == -1].sum() == 9
+    assert not {*map(tuple, split.X_train)} & {*map(tuple, split.X_test)}
+
+
+def test_arn_says_when_too_few_anomalies_are_left(table):
+    with pytest.raises(ValueError, match="contamination=0.5 and known=0.0 need 30 .* 19 are left"):
+        protocols.split_arn(*table, SIZES, run=0, contamination=0.5)
+
+
+@pytest.mark.parametrize(("known", "n_known"), [(0.01, 23), (0.03, 69)])
+def test_arn_on_bank_has_the_sizes_of_the_paper(known, n_known, data_home):
+    bunch = load_bank(data_home)
+    X, groups = protocols.one_hot(bunch.data)
+    assert [len(group) for group in groups] == [12, 4, 8, 3, 3, 3, 2, 10, 5, 3]
+    sizes = protocols.ARN_SIZES["Bank"]
+    split = protocols.split_arn(X, bunch.target, groups, sizes, run=0, known=known)
+    assert (split.labels == 1).sum() == 26_383
+    assert (split.labels == -1).sum() == n_known
+    assert np.bincount(split.y_test).tolist() == [7614, 1740]
 
 
 def test_bank_is_that_of_the_papers(data_home):
