@@ -1,12 +1,14 @@
 """Write the tables (``doc/tables``) and plots (``doc/images``) of the docs from the results."""
 
 import json
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import results
+from arn_tables import DATA, METHODS, PAPER, RUN_HERE, SCORES
 from tabulate import tabulate
 from waldo_tables import BASELINES, DETECTORS
 
@@ -68,6 +70,8 @@ def adbench():
             write(f"{name}_{metric}", per_set[per_set.mean().sort_values().index[::-1]])
 
     rcgan_adbench(rows[rows.protocol == "one-class"])
+    ama = complete(rows[(rows.protocol == "one-class") & (rows.method == "AMA")], ["seed"])
+    write("ama_scores", by_score(ama, "AMA"))
 
     members = rows[(rows.protocol == "one-class") & (rows.score == DEFAULT_SCORE)]
     members = members[members.method.isin(["ALAD", "ALAD, 3 members", "ALAD, 10 members"])]
@@ -112,24 +116,24 @@ def alad():
             write(f"alad_{number}_{data}", table)
 
 
-def beside_published(rows, by, theirs):
-    """Our runs, the best F1 first, and under them the published figures."""
-    ours = rows.groupby(by)[list(METRICS)].agg(mean_and_sd).rename(columns=METRICS).reset_index()
-    order = rows.groupby(by).f1.mean().to_numpy().argsort()[::-1]
+def beside_published(rows, by, theirs, metrics=METRICS, best="f1", precision=3):
+    """Our runs, the best first, and under them the published figures."""
+    ours = rows.groupby(by)[list(metrics)].agg(mean_and_sd).rename(columns=metrics).reset_index()
+    order = rows.groupby(by)[best].mean().to_numpy().argsort()[::-1]
     theirs = pd.DataFrame(
         {by[0]: theirs.method + " (published)"}
         | dict.fromkeys(by[1:], "")
-        | {METRICS[m]: theirs.apply(quoted, axis=1, metric=m) for m in METRICS}
+        | {metrics[m]: theirs.apply(quoted, axis=1, args=(m, precision)) for m in metrics}
     )
     return pd.concat([ours.iloc[order], theirs]).set_index(by[0])
 
 
-def quoted(row, metric):
+def quoted(row, metric, precision=3):
     """A published number with its standard deviation, as far as it is stated."""
     value, sd = row.get(metric), row.get(f"{metric}_sd")
     if pd.isna(value):
         return ""
-    return f"{value:.3f}" + (f" ± {sd:.3f}" if pd.notna(sd) else "")
+    return f"{value:.{precision}f}" + (f" ± {sd:.{precision}f}" if pd.notna(sd) else "")
 
 
 def rcgan():
@@ -176,12 +180,16 @@ def rcgan():
     write("rcgan_1", brief.reset_index(case[1:]))
 
 
+def by_score(rows, method):
+    """What each score of a method is worth on the development sets."""
+    scores = rows[rows.method == method].groupby(["score", "seed"])[["auroc", "ap", "f1"]].mean()
+    return scores.groupby("score").agg(mean_and_sd).rename(columns=METRICS)
+
+
 def rcgan_adbench(rows):
     """RCGAN with and without its penalty on the development sets, beside ALAD."""
     penalty, none = "RCGAN", "RCGAN, penalty_weight=0"
-    scores = rows[rows.method == penalty].groupby(["score", "seed"])[["auroc", "ap", "f1"]].mean()
-    scores = scores.groupby("score").agg(mean_and_sd).rename(columns=METRICS)
-    write("rcgan_scores", scores)
+    write("rcgan_scores", by_score(rows, penalty))
     rows = rows[rows.method.isin([penalty, none, "ALAD"]) & rows.score.isin(["", DEFAULT_SCORE])]
     means = rows.groupby(["method", "seed"])[["auroc", "ap", "f1"]].mean().groupby("method")
     means = means.agg(mean_and_sd).rename(columns=METRICS)
@@ -264,7 +272,8 @@ def with_quoted(table, theirs, metric, also_by=()):
 def waldo_images():
     """MNIST in table 1 of WALDO."""
     rows, paper = load("waldo_images"), published("waldo")
-    rows["order"] = rows.method.map({"WALDO": 0, "CoRA": 1, "WAE": 2}).fillna(3)
+    names = [f"{name}{kind}" for name in ("WALDO", "CoRA", "WAE") for kind in ("", ", ConvNet")]
+    rows["order"] = rows.method.map({name: i for i, name in enumerate(names)}).fillna(len(names))
     decisions = rows[rows.score == "difference"]
     write("waldo_mnist_decision_f1", by_rate(decisions, "mixture_decision_f1"))
     rows["method"] += (rows.score == "difference").map({True: ", difference", False: ""})
@@ -370,6 +379,80 @@ def save(figure, name):
     plt.rcParams["svg.hashsalt"] = "skgad"  # the same file from the same results
     (DOC / "images").mkdir(exist_ok=True)
     figure.savefig(DOC / "images" / f"{name}.svg", metadata={"Date": None})
+
+
+ARN_METRICS = {"auroc": "AUROC", "ap": "AP", "auprc": "AUPRC"}
+
+
+def arn():
+    """Tables II to V and figure 7 of ARN."""
+    rows, paper = load("arn_tables"), published("arn")
+    rows["score"] = rows.score.fillna("")
+    is_paper = rows.method.isin(PAPER)
+    usual = np.where(rows.method.str.startswith("ARN"), SCORES["ARN"][0], SCORES["WALDO"][0])
+    usual = np.where(is_paper, "discriminator", usual)
+    is_usual = rows.score.isin([""]) | (rows.score == usual)
+    rows["detector"] = rows.method + np.where(is_usual, "", ", " + rows.score)
+    if is_paper.any():
+        rows["detector"] += rows.epochs.map(", {:.0f} epochs".format).where(is_paper, "")
+    is_plain = (rows.contamination == 0) & (rows.known == 0)
+    is_ablation, is_leak = rows.method.isin(ABLATION), rows.method == "ARN-N, leak"
+
+    compared = is_plain & ~is_ablation & ~is_leak
+    for data, part in rows[compared].groupby("data"):
+        theirs = paper[(paper.table == "2") & (paper.data == data)]
+        table = beside_published(part, ["detector", "inputs"], theirs, ARN_METRICS, "auroc", 2)
+        write(f"arn_2_{data}", table)
+    for metric in ("auroc", "auprc"):
+        theirs = paper[paper.table == "2"]
+        write(f"arn_2_{metric}", over("data", rows[compared & is_usual], theirs, metric))
+        if is_leak.any():
+            theirs = theirs[theirs.method == "ARN-N"]
+            table = over("data", rows[is_leak], theirs, metric)
+            write(f"arn_leak_{metric}", table.droplevel("inputs"))
+    for number, what, other in (("3", "contamination", "known"), ("4", "known", "contamination")):
+        case = ["data", "detector", "inputs"]
+        varied = rows.groupby(case)[what].transform("max") > 0
+        theirs = paper[(paper.table == number) & paper.data.isin(RUN_HERE)]
+        part = rows[varied & is_usual & (rows[other] == 0) & rows.data.isin(theirs.data)]
+        if len(part):
+            table = over(what, part, theirs, "auroc", ["data"])
+            write(f"arn_{number}", table.sort_index(level="data", kind="stable"))
+    if is_ablation.any():
+        whole = rows.method.isin(rows.method[is_ablation].str.replace(ABLATED, "", regex=True))
+        part = rows[is_plain & is_usual & (is_ablation | whole)]
+        write("arn_5", over("data", part, paper[paper.table == "5"], "auroc"))
+    rows["both"] = rows.fit_seconds + rows.score_seconds
+    times = rows[compared & is_usual].pivot_table(
+        index=["detector", "inputs"], columns="data", values="both"
+    )
+    write("arn_7", times[in_order_of(DATA, times)].reset_index("inputs"), precision=1)
+
+
+ABLATED = ", (without KL|ELBO)$"
+ABLATION = [name for name in METHODS if re.search(ABLATED, name)]
+
+
+def over(what, rows, theirs, metric, also_by=()):
+    """Means of a metric, one column for each value of `what`, and the published ones under them."""
+    by = [*also_by, "detector", "inputs"]
+    ours = rows.pivot_table(index=by, columns=what, values=metric, aggfunc=mean_and_sd)
+    if not also_by:
+        ours = ours.loc[rows.groupby(by)[metric].mean().sort_values(ascending=False).index]
+    theirs = theirs.assign(
+        detector=theirs.method + " (published)",
+        inputs="",
+        cell=theirs.apply(quoted, axis=1, args=(metric, 2)),
+    )
+    theirs = theirs.pivot(index=by, columns=what, values="cell")
+    columns = in_order_of(DATA, ours) if what == "data" else [*ours]
+    table = pd.concat([ours, theirs])[columns].dropna(how="all")
+    return table if what == "data" else table.rename(columns="{:.0%}".format)
+
+
+def in_order_of(names, frame):
+    """The columns of a frame, as far as it has them, in a given order."""
+    return [name for name in names if name in frame]
 
 
 def cifar_brightness():
@@ -548,6 +631,86 @@ def gaps_closed(rows, metric):
     return pd.Series(cells).rename_axis("chosen by")
 
 
+def ama_selection():
+    """What AMA's negatives are worth, and what rules without labels make of the choice."""
+    rows = load("ama_selection").rename(columns={"auroc": "labels"})
+    case = ["dataset", "seed"]
+    rows = rows[rows.groupby(case).candidate.transform("size") == rows.candidate.nunique()]
+    per_candidate = rows.pivot_table("labels", "candidate", "dataset", sort=False)
+    per_candidate["mean"] = per_candidate.mean(axis=1)
+    write("ama_negatives", per_candidate.rename_axis("negatives"))
+    rules = {
+        rule: rows.loc[rows.groupby(case)[rule].idxmax()]
+        for rule in ("labels", "separation", "hardness", "pseudo-outliers", "mass-volume")
+    }
+    cells = {
+        rule: {"AUROC": f"{chosen.labels.mean():.3f}", "choices": counts(chosen.candidate)}
+        for rule, chosen in rules.items()
+    }
+    write("ama_selection", pd.DataFrame(cells).T.rename_axis("chosen by"))
+
+
+CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck".split()
+CLASSES = {
+    "mnist": {},
+    "fashion": {"all": "AUROC"},
+    "cifar10": {str(i): name for i, name in enumerate(CIFAR10)},
+}
+AMA_SCORES = {"combined": "", "features": ", R-score", "likelihood": ", A-score"}
+
+
+def ama_images():
+    """Tables 1 and 2 of AMA, and both ways to train for table 2."""
+    rows, paper = load("ama_images"), published("ama")
+    rows["method"] += rows.score.map(AMA_SCORES).fillna("")
+    is_known = rows.method.str.contains("known")
+    for data, part in rows[~is_known].groupby("data"):
+        table = by_class(part, paper[paper.data == data])
+        write(f"ama_{data}", table.rename(columns=CLASSES[data]))
+    is_ama = (rows.data == "mnist") & rows.method.str.startswith("AMA")
+    part = rows[is_ama & rows.normal.isin(rows.normal[is_known])]
+    if len(part):
+        theirs = paper[(paper.data == "mnist") & (paper.method == "AMA")]
+        write("ama_known", by_class(part, theirs))
+
+
+def by_class(rows, theirs):
+    """AUROC, one column for each normal class, and under it the published ones."""
+    by = ["method", "images", "epochs"]
+    rows = rows.assign(
+        images=rows.n_images.map(str),
+        epochs=rows.epochs.map(lambda n: "" if pd.isna(n) else f"{n:.0f}"),
+    )
+    theirs = theirs.assign(method=theirs.method + " (published)", images="", epochs="")
+    ours = rows.pivot_table("auroc", by, "normal")
+    theirs = theirs.pivot(index=by, columns="normal", values="auroc")[ours.columns]
+    tables = [ours, theirs]
+    if len(ours.columns) > 1:
+        tables = [table.assign(mean=table.mean(axis=1, skipna=False)) for table in tables]
+    best_first = [table.sort_values(table.columns[-1], ascending=False) for table in tables]
+    return pd.concat(best_first).reset_index(by[1:])
+
+
+def ama_speed():
+    """An epoch and the scores of AMA on MNIST, beside a loop of plain torch."""
+    rows = load("ama_speed").set_index("measure")
+    names = {"epoch": "training", "score": "scores"}
+    columns = {
+        "skgad_seconds": "skgad (s)",
+        "bare_seconds": "bare torch (s)",
+        "ratio": "ratio",
+        "images_per_second": "images per second",
+    }
+    table = rows.rename(index=names, columns=columns)[[*columns.values()]]
+    table["images per second"] = table["images per second"].map("{:,.0f}".format)
+    write("ama_speed", table.rename_axis("what"))
+
+
+def counts(names):
+    """How often each name occurs, in words."""
+    return "; ".join(f"{name}: {n}" for name, n in names.value_counts().items())
+
+
 def in_words(name):
     return name.replace("_mb", " (MB)").replace("_", " ")
 
@@ -562,10 +725,14 @@ if __name__ == "__main__":
         "waldo_adbench": waldo_adbench,
         "waldo_figures": waldo_figures,
         "waldo_images": waldo_images,
+        "arn_tables": arn,
         "cifar_brightness": cifar_brightness,
         "published": published_trivial,
         "threshold": threshold,
         "selection": selection,
+        "ama_selection": ama_selection,
+        "ama_images": ama_images,
+        "ama_speed": ama_speed,
         "front_door": front_door,
         "speed": speed,
     }.items():
