@@ -429,6 +429,24 @@ def arn():
     write("arn_7", times[in_order_of(DATA, times)].reset_index("inputs"), precision=1)
 
 
+def arn_noise():
+    """ARN's scores with and without noise in its variants: means over the sets, and extremes."""
+    rows = load("arn_noise")
+    rows = rows[rows.groupby("dataset").noise_scale.transform("nunique") == 3]
+    rows["noise_scale"] = rows.noise_scale.map("{:g}".format)
+    by_score = rows.groupby(["noise_scale", "score"], sort=False).auroc
+    cells = by_score.agg(lambda v: f"{v.mean():.2f} ({v.min():.2f} to {v.max():.2f})")
+    table = cells.unstack("score", sort=False)
+    of_d = rows[rows.score == "discriminator"].groupby("noise_scale", sort=False)
+    table["discriminator below 0.5"] = of_d.auroc.agg(lambda v: f"{(v < 0.5).sum()} of {len(v)}")
+    table["variance of the decoded"] = of_d.variance.mean()
+    write("arn_noise", table, precision=2)
+    by_set = rows[rows.score == "discriminator"].pivot_table(
+        index="dataset", columns="noise_scale", values="auroc"
+    )
+    write("arn_noise_sets", by_set.rename(columns="noise_scale={}".format), precision=2)
+
+
 ABLATED = ", (without KL|ELBO)$"
 ABLATION = [name for name in METHODS if re.search(ABLATED, name)]
 
@@ -726,6 +744,7 @@ if __name__ == "__main__":
         "waldo_figures": waldo_figures,
         "waldo_images": waldo_images,
         "arn_tables": arn,
+        "arn_noise": arn_noise,
         "cifar_brightness": cifar_brightness,
         "published": published_trivial,
         "threshold": threshold,

@@ -55,9 +55,10 @@ def setup(app):
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
 
 
-# Two examples are about data that the repository does not carry: they are run where the data are,
+# Some examples are about data that the repository does not carry: they are run where the data are,
 # and shown without their results elsewhere.
 NEEDED = {
+    "plot_arn_kdd99.py": "kdd/kddcup.data_10_percent.gz",
     "plot_bank.py": "uci/bank_additional_full_nominal.csv.gz",
     "plot_kdd99.py": "kdd/kddcup.data_10_percent.gz",
 }

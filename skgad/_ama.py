@@ -173,7 +173,7 @@ def atypical(z, n_codes, where, delta):
         low, high = z.amin(0), z.amax(0)
         margin = delta * (high - low) / 2
         return low - margin + (high - low + 2 * margin) * torch.rand(n_codes, z.shape[1]).to(z)
-    side = -delta if where == "inward" else delta
+    side = -min(delta, 1) if where == "inward" else delta
     direction = normalize(torch.randn(n_codes, z.shape[1]), dim=-1)
     radius = z.shape[1] ** 0.5 * (1 + side * torch.rand(n_codes, 1))
     return z.mean(0) + z.std(0, correction=0) * (radius * direction).to(z)
@@ -273,8 +273,8 @@ class AMA(LabelledDetector):
         known (`labels`), they are the negatives, and none are made.
 
     delta : float, default=0.5
-        Distance :math:`\delta` of the spheres in units of :math:`\sqrt d`; the
-        margin of the box on both sides in units of half of its widths.
+        Distance :math:`\delta` of the spheres in units of :math:`\sqrt d`, where "inward" ends at
+        the centre; the margin of the box on both sides in units of half of its widths.
 
     negative_weight : float, default=0.1
         Weight :math:`\lambda_{neg}` of negatives, synthetic or known. The paper has 5.
@@ -322,10 +322,10 @@ class AMA(LabelledDetector):
     - Weights, learning rate, number of epochs, `n_critic`, `spectral_norm` and `score_type` are
       chosen on development sets with labels. The paper's are parameters: ``n_critic=5,
       spectral_norm=True, interpolation_weight=0.5, negative_weight=5, regularization_weight=1,
-      lr=3e-4, lr_schedule="step", max_epochs=100, batch_size=256, score_type="likelihood",
-      ema_decay=None``. With a spectral norm of 1 in every layer, the slopes of a critic of
-      fully connected layers stay below 1, where the penalty cannot raise them, and the
-      autoencoder learns little from it. The paper's betas of Adam are kept.
+      lr=3e-4, lr_schedule="step", max_epochs=100, batch_size=256, warm_up=10,
+      score_type="likelihood", ema_decay=None``. With a spectral norm of 1 in every layer, the
+      slopes of a critic of fully connected layers stay below 1, where the penalty cannot raise
+      them, and the autoencoder learns little from it. The paper's betas of Adam are kept.
     - The paper's equation (4) compares an atypical :math:`x` with an
       :math:`\hat x_{neg} = G(z_{neg})` and does not say what :math:`x` is. As in the authors'
       code, :math:`x = G(z_{neg})` is a row like others and is compared with its own

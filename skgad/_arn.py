@@ -59,6 +59,7 @@ class ARNGame(Game):
         label_noise_decay=0.9995,
         annealing=0.9995,
         objective="adversarial",
+        supervised_players="discriminator",
         groups=(),
         output_activation="identity",
         reservoir_size=1000,
@@ -76,6 +77,7 @@ class ARNGame(Game):
         self.label_noise_decay = label_noise_decay
         self.annealing = annealing
         self.objective = objective
+        self.supervised_players = supervised_players
         self.groups = [list(group) for group in groups]
         self.output_activation = output_activation
         self.score_type = score_type
@@ -97,15 +99,19 @@ class ARNGame(Game):
 
     def play(self, x, labels=None):
         D = self.discriminator
-        self.update_moments(x)
         y = torch.ones_like(x[:, 0]) if labels is None else (labels >= 0).to(x)  # 1 is normal
+        self.update_moments(x[y == 1])
         mean, log_var = self.posterior(x)
         z = mean + (log_var / 2).exp() * torch.randn_like(mean)
         x_z, x_v = self.vary(z)
+        x_v = torch.where(y[:, None] == 1, x_v, x_z)  # noise makes nothing normal
 
         real, variant = D.judge((x,), (x_v,))
-        loss = cross_entropy(real, self.noisy(y)) + cross_entropy(variant, self.noisy(1 - y))
-        yield "discriminator", mean_of_classes(loss, y)
+        yield (
+            "discriminator",
+            mean_of_classes(cross_entropy(real, self.noisy(y)), y)
+            + self.mean_of_variants(cross_entropy(variant, self.noisy(1 - y)), y),
+        )
 
         wanted = y if self.objective == "adversarial" else 1 - y
         kl = self.divergence(mean, log_var).clamp(min=self.free_bits).sum(-1)
@@ -114,7 +120,13 @@ class ARNGame(Game):
             + self.reconstruction_weight * (x - x_z).square().mean(-1)
             + self.kl_factor() * kl / x.shape[-1]
         )
-        yield "generator", mean_of_classes(loss, y)
+        yield "generator", self.mean_of_variants(loss, y)
+
+    def mean_of_variants(self, loss, y):
+        """Mean over the rows whose variants are in the game, class by class."""
+        return (
+            mean_of_classes(loss, y) if self.supervised_players == "both" else loss[y == 1].mean()
+        )
 
     def posterior(self, x):
         """Mean and logarithm of the variance of each row's code."""
@@ -210,7 +222,8 @@ class ARNGame(Game):
         outliers = torch.from_numpy(apply(self.nearest_outlier, rows=rows))
         self.reservoir.copy_(x)
         self.divergence_of_codes.copy_(torch.from_numpy(apply(self.information, rows=rows)).mean())
-        self.spread_of_variants.copy_(variants.var(0).sum() / x.var(0).sum().clamp(min=EPS))
+        variances = [rows.var(0, correction=0).sum() for rows in (variants, x)]
+        self.spread_of_variants.copy_(variances[0] / variances[1].clamp(min=EPS))
         spread = (x - x.mean(0)).norm(dim=-1).mean()
         self.distance_of_variants.copy_((x - outliers).norm(dim=-1).mean() / spread.clamp(min=EPS))
 
@@ -293,9 +306,10 @@ class ARN(LabelledDetector):
     the anomaly score :math:`- \log p(0 | x)`; here the distance of a row to its
     reconstruction, which is learned anyway, joins it.
 
-    Known outliers change sides (equation 4): the discriminator learns that they are not normal and
-    that their variants are, and the generator opposes it. Train it on rows that are all or nearly
-    all normal but for those, with scaled features. See the :ref:`user guide <arn>`.
+    The discriminator also learns that known outliers are not normal, and with
+    ``supervised_players="both"`` that their variants are, which the generator opposes (equation 4).
+    Train it on rows that are all or nearly all normal but for those, with scaled features. See the
+    :ref:`user guide <arn>`.
 
     Parameters
     ----------
@@ -357,6 +371,10 @@ class ARN(LabelledDetector):
     objective : {"adversarial", "elbo"}, default="adversarial"
         "elbo" is the co-operative equation 1: the generator wants variants that are told apart.
 
+    supervised_players : {"discriminator", "both"}, default="discriminator"
+        Who learns from known outliers. "both" is equation 4 of the paper; as the generator then
+        learns to decode them, their distance to their reconstruction falls.
+
     reservoir_size : int, default=1000
         Number of training rows that are kept to make variants of in :meth:`sample`.
 
@@ -406,8 +424,9 @@ class ARN(LabelledDetector):
       mean the same in tables of any width.
     - In the code the factor 0.01 is that of passing for normal, in the paper of the squared error.
     - For equation 4 the signs are those of equation 3 with the class of the row for normal;
-      the printed ones do not fit each other. The mean loss of the known outliers is
-      added to that of the others, however few they are. The code has no such game.
+      the printed ones do not fit each other. The variants of known outliers, which are to pass
+      for normal, are drawn without the noise, and the mean loss of these rows is added to
+      that of the others, however few they are. The code has no such game.
     - "elbo" lets both players descend the same objective in turn. (The released code never clears
       its gradients there.)
     - Both moves of a mini-batch use the same draws, and Adam the same learning rate.
@@ -421,8 +440,8 @@ class ARN(LabelledDetector):
 
     References
     ----------
-    .. [1] "Adversarial Regularized Reconstruction for Anomaly Detection and Generation".
-       Anonymous, sections III and IV; https://github.com/arnwg/arn.
+    .. [1] A. Liguori, G. Manco, F. S. Pisani and E. Ritacco. "Adversarial Regularized
+       Reconstruction for Anomaly Detection and Generation". ICDM 2021, equations 1 to 4.
 
     Examples
     --------
@@ -451,6 +470,7 @@ class ARN(LabelledDetector):
         "annealing": [Interval(Real, 0, 1, closed="right")],
         "output_activation": [StrOptions({"identity", "sigmoid"})],
         "objective": [StrOptions({"adversarial", "elbo"})],
+        "supervised_players": [StrOptions({"discriminator", "both"})],
         "reservoir_size": [Interval(Integral, 1, None, closed="left")],
         "score_type": [StrOptions({"combined", "discriminator", "reconstruction"})],
     }
@@ -479,6 +499,7 @@ class ARN(LabelledDetector):
         annealing=0.9995,
         output_activation="identity",
         objective="adversarial",
+        supervised_players="discriminator",
         reservoir_size=1000,
         score_type="combined",
         n_members=1,
@@ -529,6 +550,7 @@ class ARN(LabelledDetector):
         self.annealing = annealing
         self.output_activation = output_activation
         self.objective = objective
+        self.supervised_players = supervised_players
         self.reservoir_size = reservoir_size
         self.score_type = score_type
 
@@ -547,7 +569,7 @@ class ARN(LabelledDetector):
                 "categorical='gumbel' has no categories to draw: there are no categorical_groups, "
                 "or no neighbouring columns of zeros and ones that sum to one in every row. "
                 "Encode categories with a OneHotEncoder, and do not standardise them.",
-                stacklevel=4,
+                stacklevel=6,
             )
 
     def _check_groups(self, n_features):
@@ -586,6 +608,7 @@ class ARN(LabelledDetector):
             label_noise_decay=self.label_noise_decay,
             annealing=self.annealing,
             objective=self.objective,
+            supervised_players=self.supervised_players,
             groups=self.categorical_groups_,
             output_activation=self.output_activation,
             reservoir_size=self.reservoir_size,
@@ -601,7 +624,7 @@ class ARN(LabelledDetector):
                 f"the variance of the reconstructions is {spread:.2g} of that of the rows. Lower "
                 "kl_weight, or set free_bits.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return self
 

@@ -209,16 +209,6 @@ class WALDOFamily(LabelledDetector):
         networks = self.networks or MLP()
         return partial(WALDOGame, networks, n_features, **params, **self._fixed)
 
-    def _results(self, net, X, labels):
-        return {**super()._results(net, X, labels), "_known_labels": labels}
-
-    @property
-    def labels_(self):
-        """What is known of each training row, or the decision on it."""
-        check_is_fitted(self)
-        decided = np.where(self.train_scores_ < self.offset_, -1, 1)
-        return np.where(self._known_labels, self._known_labels, decided)
-
     def _check_kind(self, verb, kind):
         super()._check_kind(verb, kind)
         if kind == "outlier" and self.net_.module_.games[0].outlier_decoder is None:
