@@ -76,8 +76,8 @@ SCORES = ("combined", "features", "likelihood")
 RUNS = {  # data, normal classes, methods beside the baselines, images, epochs
     "mnist": ("mnist", range(10), ("Autoencoder", "AMA"), 1000, 40),
     "known": ("mnist", (2, 8), ("AMA, known outliers",), 1000, 40),
-    "ood": ("fashion", ("all",), [n for n in DETECTORS if "known" not in n], 2000, 20),
-    "cifar": ("cifar10", range(1), ("Autoencoder", "AMA"), 900, 40),
+    "ood": ("fashion", ("all",), [n for n in DETECTORS if "known" not in n], 2000, 15),
+    "cifar": ("cifar10", range(1), ("Autoencoder", "AMA"), 900, 20),
 }
 
 

@@ -6,9 +6,11 @@ With ``noise_scale=0`` variants are what is decoded and nothing else, as in the 
 import argparse
 from functools import partial
 
+import numpy as np
 import protocols
 import results
 from adbench import load, rescored
+from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from skgad import ARN
@@ -19,18 +21,29 @@ SCORES = ("discriminator", "reconstruction", "combined")
 
 
 def evaluate(dataset, seed, noise_scale, data_home):
-    """AUROC of each score from one fit, and what is left of the rows' variance in decoding."""
+    """AUROC of each score from one fit, how rows shrink, and how the scores go with their size."""
     split = protocols.split_one_class(*load(dataset, data_home), seed)
     detector = ARN(noise_scale=noise_scale, random_state=seed).fit(split.X_train)
     about = {
-        "variance": detector.net_.module_.games[0].spread_of_variants.item(),
+        "slope": slope(split.X_train, detector.reconstruct(split.X_train)),
         "variant_distance": detector.variant_distance_,
     }
+    sizes = np.linalg.norm(split.X_test - split.X_train.mean(axis=0), axis=1)
     rows = []
     for score in SCORES:
         scores = -rescored(detector, score, split.X_train).score_samples(split.X_test)
-        rows.append({"score": score, "auroc": roc_auc_score(split.y_test, scores)} | about)
+        values = {
+            "auroc": roc_auc_score(split.y_test, scores),
+            "size_correlation": spearmanr(sizes, scores).statistic,
+        }
+        rows.append({"score": score} | values | about)
     return rows
+
+
+def slope(X, decoded):
+    """Slope of the regression of what is decoded on the rows: below 1 they shrink to the mean."""
+    X, decoded = (Z - Z.mean(axis=0, dtype=np.float64) for Z in (X, decoded))
+    return np.vdot(X, decoded) / np.vdot(X, X)
 
 
 def main():

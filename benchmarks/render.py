@@ -445,7 +445,10 @@ def arn_noise():
     by_set = rows[rows.score == "discriminator"].pivot_table(
         index="dataset", columns="noise_scale", values="auroc"
     )
-    write("arn_noise_sets", by_set.rename(columns="noise_scale={}".format), precision=2)
+    by_set = by_set.rename(columns="noise_scale={}".format)
+    without = rows[(rows.score == "discriminator") & (rows.noise_scale == "0")]
+    by_set["slope, noise_scale=0"] = without.groupby("dataset").slope.mean()
+    write("arn_noise_sets", by_set)
 
 
 def arn_labels():

@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 from torch import nn
@@ -55,14 +56,19 @@ class WithoutMirror(skgad.ConvNet):
         return critic
 
 
-shape = {"image_shape": (1, 8, 8), "channels": (16, 32)}
-params = {"latent_dim": 16, "max_epochs": 150, "random_state": 0}
-detectors = {
-    "AMA": skgad.AMA(networks=skgad.ConvNet(**shape), **params),
-    "without the mirror": skgad.AMA(networks=WithoutMirror(**shape), **params),
-}
-for detector in detectors.values():
-    detector.fit(X_train)
+layers = {"image_shape": (1, 8, 8), "channels": (16, 32)}
+ama = skgad.AMA(
+    latent_dim=16,
+    networks=skgad.ConvNet(**layers, output_activation="sigmoid"),
+    n_critic=3,
+    score_type="features",
+    max_epochs=70,
+    random_state=0,
+).fit(X_train)
+without = clone(ama).set_params(
+    networks=WithoutMirror(**layers, output_activation="sigmoid")
+)
+without.fit(X_train)
 
 
 def show(lines):
@@ -78,23 +84,29 @@ def show(lines):
 
 
 first = [np.flatnonzero(digit[half:] == d)[0] for d in range(10)]
-lines = {"held out: 0 to 4 are normal, 5 to 9 are not": X_test[first]}
-for name, detector in detectors.items():
+
+
+def line_of(name, detector):
+    """Reconstructions, with the area under the ROC curve as their title."""
     auroc = roc_auc_score(y_test, detector.score_samples(X_test))
-    title = f"{name}, AUROC {auroc:.2f}"
-    lines[title] = detector.reconstruct(X_test[first])
-show(lines)
+    return {f"{name}, AUROC {auroc:.2f}": detector.reconstruct(X_test[first])}
+
+
+show(
+    {"held out": X_test[first]}
+    | line_of("AMA", ama)
+    | line_of("no mirror", without)
+)
 
 # %%
-# Without the mirror the images are digits, but not those that they should be
-# images of.
+# Without the mirror the images look like digits, but not like those that they
+# should be images of.
 #
 # Inliers and outliers
 # --------------------
 # ``sample`` decodes mixtures of codes of training rows, or codes that are
 # atypical of them: the negatives that AMA is trained with.
 
-ama = detectors["AMA"]
 show(
     {
         "inliers": ama.sample(10, random_state=0),
@@ -106,13 +118,11 @@ show(
 # R-scores of several sources
 # ---------------------------
 # The R-score says how far apart :math:`(x, x)` and :math:`(x, \hat x)` are
-# for the critic. Sources that are simpler than the training rows can have
-# *lower* ones than normal rows have. For this reason the paper takes the density of the
-# R-scores of the training rows for its A-score, which is low on both sides.
+# for the critic. In the paper, pictures that are simpler than the training
+# rows have *lower* ones; it takes the density of the R-scores of the training
+# rows for its A-score, which is low on both sides
+# (``score_type="likelihood"``).
 
-r_scores = skgad.AMA(
-    networks=skgad.ConvNet(**shape), score_type="features", **params
-).fit(X_train)
 rng = np.random.default_rng(0)
 grey = np.repeat(rng.random((300, 1), dtype=np.float32), 64, axis=1)
 blurred = gaussian_filter(X_test[y_test].reshape(-1, 8, 8), (0, 2, 2))
@@ -124,34 +134,30 @@ sources = {
     "one grey": grey,
     "noise": rng.random((300, 64), dtype=np.float32),
 }
-values = {
-    name: -r_scores.score_samples(rows) for name, rows in sources.items()
-}
+values = {name: -ama.score_samples(rows) for name, rows in sources.items()}
+pooled = np.concatenate([*values.values()])
+bins = np.geomspace(pooled.min(), pooled.max(), 40)
 _, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-bins = np.geomspace(
-    min(v.min() for v in values.values()),
-    max(v.max() for v in values.values()),
-    60,
-)
-for name, v in values.items():
-    ax.hist(v, bins, density=True, alpha=0.5, label=name)
-ax.set(xscale="log", yscale="log", xlabel="R-score", ylabel="density")
+for name, r_scores in values.items():
+    ax.hist(r_scores, bins, density=True, histtype="step", lw=1.5, label=name)
+ax.set(xscale="log", xlabel="R-score", ylabel="density")
 ax.legend(fontsize=8)
 
 # %%
 # One line for each detector
 # --------------------------
-# All with the same networks and for as many epochs. A detector should give
-# back the digits on the left, and give something else on the right.
+# All with the same convolutions, the others without a sigmoid at the end. A
+# detector should give the five digits on the left back, and not those on the
+# right.
 
 lines = {"held out": X_test[first]}
 for name in ("ALAD", "RCGAN", "WAE", "CoRA", "WALDO", "ARN"):
-    detector = getattr(skgad, name)(networks=skgad.ConvNet(**shape), **params)
-    detector.fit(X_train)
-    auroc = roc_auc_score(y_test, detector.score_samples(X_test))
-    title = f"{name}, AUROC {auroc:.2f}"
-    lines[title] = detector.reconstruct(X_test[first])
-auroc = roc_auc_score(y_test, ama.score_samples(X_test))
-lines[f"AMA, AUROC {auroc:.2f}"] = ama.reconstruct(X_test[first])
-show(lines)
+    detector = getattr(skgad, name)(
+        latent_dim=16,
+        networks=skgad.ConvNet(**layers),
+        max_epochs=90,
+        random_state=0,
+    )
+    lines |= line_of(name, detector.fit(X_train))
+show(lines | line_of("AMA", ama))
 plt.show()

@@ -69,8 +69,8 @@ for ax, (scale, detector) in zip(axes, detectors.items(), strict=True):
 axes[0].legend()
 
 # %%
-# The same in numbers: how far rows are spread, and their variants, and how well
-# the discriminator tells new rows from points that lie anywhere in the picture.
+# The same in numbers: how far rows are spread, and their variants, and how
+# well the discriminator tells new rows from points anywhere in the picture.
 
 new, _ = make_moons(1000, noise=0.08, random_state=1)
 new = (new - new.mean(axis=0)) / new.std(axis=0)
@@ -88,11 +88,12 @@ for scale, detector in detectors.items():
 # %%
 # The abnormal version of a row
 # -----------------------------
-# ``reconstruct(kind="outlier")`` makes several variants of a row and takes the
-# nearest of those that the discriminator calls outliers. Each line leads from a
-# row to it. The draws are the same for all rows, so that the answer for a row
-# does not depend on the others, and lines have few directions. `variant_distance_` is how long such a line is in the mean, in units
-# of the mean distance of a row to the middle.
+# ``reconstruct(kind="outlier")`` makes several variants of a row and takes
+# the nearest of those that the discriminator calls outliers. Each line leads
+# from a row to it. The draws are the same for all rows, so that the answer for
+# a row does not depend on the others, and lines have few directions.
+# `variant_distance_` is how long such a line is in the mean, in units of the
+# mean distance of a row to the middle.
 
 detector = detectors[2]
 rows = new[:60]

@@ -11,7 +11,8 @@ pixels, and fully connected networks.
 # Pixels are black or white, and each of them is a category with two levels. So
 # a pixel has two columns here, and ``categorical="gumbel"`` draws one of the
 # two. All ten digits are normal. The last images are held out. A large
-# `kl_weight` leaves little in the codes, so that variants differ from their rows.
+# `kl_weight` leaves little in the codes, so that variants differ from their
+# rows.
 
 import matplotlib.pyplot as plt
 import numpy as np

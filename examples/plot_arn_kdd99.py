@@ -48,10 +48,10 @@ print(f"AUROC of the discriminator {auroc:.3f}")
 # %%
 # Variants
 # --------
-# The abnormal version of each normal connection of the test. To look at,
-# we take two attacks of different names and for each the variant that is
-# nearest to it, among 2000, in the encoded columns: these are not typical pairs,
-# but the most alike that there are.
+# The abnormal version of each normal connection of the test. To look at, we
+# take two attacks of different names and for each the variant that is nearest
+# to it, among 2000, in the encoded columns: these are not typical pairs, but
+# the most alike that there are.
 
 variants = detector.reconstruct(normal, kind="outlier")
 encode = detector.encoder_.transform
@@ -110,18 +110,15 @@ axes[1].set_xticks(range(data.shape[1]), data.columns, rotation=90, fontsize=7)
 # --------------------------
 # Is an attack nearer to a variant than to any of the normal connections?
 
-to_normal, _ = (
-    NearestNeighbors(n_neighbors=1)
-    .fit(encode(normal))
-    .kneighbors(encode(odd))
-)
+rows = NearestNeighbors(n_neighbors=1).fit(encode(normal))
+to_normal, _ = rows.kneighbors(encode(odd))
 print(f"nearer to a variant {np.mean(distance < to_normal.ravel()):.0%}")
 
 # %%
-# And does the discriminator take the variants for outliers? As it has made them,
-# yes. As rows of the table, in which counts and rates have a range and
-# counts are whole, most of them no longer: part of what is abnormal about a
-# variant is what no connection can have.
+# And does the discriminator take the variants for outliers? As they are drawn,
+# yes. As rows of the table, in which counts and rates have a range and counts
+# are whole, most of them no longer: what is abnormal about these variants is
+# mostly what no connection can have.
 
 encoded = detector.detector_.reconstruct(encode(normal), kind="outlier")
 kinds = {

@@ -266,12 +266,13 @@ def find_groups(X):
 
     is_binary = np.all([np.isin(rows, (0, 1)).all(axis=0) for rows in batches()], axis=0)
     ones = sum(np.where(is_binary, rows, 0).sum(axis=0, dtype=float) for rows in batches())
+    up_to = np.cumsum(ones)
     runs = []
     for start in np.flatnonzero(ones):
-        end = start + 1
-        while end < len(ones) and is_binary[end] and ones[start:end].sum() < X.shape[0]:
-            end += 1
-        if is_binary[start:end].all() and ones[start:end].sum() == X.shape[0] and end - start > 1:
+        total = up_to[start] - ones[start] + X.shape[0]  # what it is at the end of a group
+        end = np.searchsorted(up_to, total) + 1
+        is_run = 1 < end - start <= len(ones) - start and up_to[end - 1] == total
+        if is_run and is_binary[start:end].all():
             runs.append(range(start, end))
     is_group = np.all(
         [[(rows[:, run].sum(axis=1) == 1).all() for run in runs] for rows in batches()], axis=0
@@ -302,7 +303,8 @@ class ARN(LabelledDetector):
         L_G = - \alpha \log p(0 | \tilde x) + \frac{\gamma}{d} \lVert x - \tilde x \rVert^2
               + \frac{\beta}{d} \operatorname{KL}[q(z | x) \,\Vert\, N(0, I)]
 
-    in :math:`d` columns (equations 2 and 3 of the paper). The discriminator is the detector, with
+    in :math:`d` columns (equations 2 and 3 of the paper); the square is that of the variant before
+    noise is added to its numbers. The discriminator is the detector, with
     the anomaly score :math:`- \log p(0 | x)`; here the distance of a row to its
     reconstruction, which is learned anyway, joins it.
 
@@ -414,8 +416,8 @@ class ARN(LabelledDetector):
     Deviations from the paper and from the code that its authors released, and what they leave open:
 
     - The numbers of a variant are drawn, as the paper says; the released code does not. Without
-      that noise variants are rows with a little less spread, and the discriminator takes
-      the most extreme rows for the most normal ones. The scale of the noise is ours.
+      that noise variants are on most tables rows with a little less spread, and the
+      discriminator tends to take extreme rows for normal ones. The scale of the noise is ours.
     - Layers are normalised with nothing or as `networks` has it. In the released code
       batch-norm scores each row by the statistics of its test batch, and the test batches are
       sorted by label: :ref:`published`.
@@ -436,7 +438,7 @@ class ARN(LabelledDetector):
     ``reconstruct(X)`` is what is decoded from the mean code, with the likeliest categories;
     ``reconstruct(X, kind="outlier")`` makes 16 draws, with the same noise for all rows, and takes
     the nearest one that the discriminator calls an outlier, or the most abnormal one if
-    there is none.
+    there is none. With several members reconstructions are averages, whose categories may mix.
 
     References
     ----------
@@ -577,6 +579,11 @@ class ARN(LabelledDetector):
         names = [*getattr(self, "feature_names_in_", range(n_features))]
         groups = []
         for group in self.categorical_groups:
+            if not isinstance(group, (tuple, list)):
+                raise ValueError(
+                    "categorical_groups must be a list of tuples, one for each attribute, but one "
+                    f"of its members is {group!r}."
+                )
             missing = [c for c in group if c not in names and c not in range(n_features)]
             if missing:
                 raise ValueError(
@@ -617,7 +624,10 @@ class ARN(LabelledDetector):
 
     def _fit(self, X, y=None, **options):
         super()._fit(X, y, **options)
-        spread, kl = self._mean_of_members("spread_of_variants"), self.kl_divergence_
+        members = self.net_.module_.scorers
+        spread, kl = min(
+            (game.spread_of_variants.item(), game.divergence_of_codes.item()) for game in members
+        )
         if spread < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
             warnings.warn(
                 f"The codes collapsed to the prior: their divergence from it is {kl:.2g} nats, and "

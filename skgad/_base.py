@@ -264,7 +264,7 @@ class BaseDetector(
                 warnings.warn(
                     f"Training was interrupted after {len(net.history)} epochs.",
                     ConvergenceWarning,
-                    stacklevel=3,
+                    stacklevel=4,
                 )
             self.__dict__.update(self._results(net, X, labels))
             self._seed = seed
@@ -641,7 +641,9 @@ class BaseDetector(
         others = [
             cls.__name__
             for cls in BaseDetector._all_subclasses()
-            if kind in getattr(cls, f"_{verb}_kinds") and cls.__module__.startswith("skgad.")
+            if kind in getattr(cls, f"_{verb}_kinds")
+            and cls.__module__.startswith("skgad.")
+            and "__init__" in vars(cls)  # no base class of some of them
         ]
         raise ValueError(
             f"{type(self).__name__} cannot {verb} kind={kind!r}, only {' and '.join(kinds)}. "

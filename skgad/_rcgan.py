@@ -309,5 +309,5 @@ class RCGAN(BaseDetector):
                 f"The features have a root mean square of {size:.2g} and the penalty one of about "
                 f"{self.penalty_scale:.2g}: the penalty cannot act where the rows are. Scale the "
                 "features, for example with StandardScaler, or set penalty_scale.",
-                stacklevel=4,
+                stacklevel=5,
             )
