@@ -1,6 +1,7 @@
 """Small instances of all detectors, and what several test files need."""
 
 import inspect
+from copy import deepcopy
 from functools import cache
 
 import numpy as np
@@ -112,7 +113,7 @@ def tiny(name, **params):
     """A detector that is fitted in less than a tenth of a second."""
     if name not in TINY:
         raise LookupError(f"{name} has no small instance: add it to TINY in tests/common.py")
-    return getattr(skgad, name)(**{**SHARED, **TINY[name], **params})
+    return getattr(skgad, name)(**{**SHARED, **deepcopy(TINY[name]), **params})
 
 
 def table(n_samples=48, n_features=4, seed=0):
