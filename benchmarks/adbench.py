@@ -47,7 +47,7 @@ METHODS = {
     "CoRA": partial(ours, "CoRA"),
     "Autoencoder": partial(ours, "WALDO", prior_weight=0.0, outlier_decoder=False),
     "AMA": partial(ours, "AMA"),
-    "AMA, no negatives": partial(ours, "AMA", negatives=None),
+    "AMA, outward": partial(ours, "AMA", negatives="outward"),
     "AMA, inward": partial(ours, "AMA", negatives="inward"),
     "AMA, box": partial(ours, "AMA", negatives="box"),
     "AMA, no interpolation": partial(ours, "AMA", interpolation_weight=0.0),

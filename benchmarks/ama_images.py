@@ -62,14 +62,15 @@ class WithoutMirror(ConvNet):
 
 
 PARAMS = {"latent_dim": 64, "batch_size": 64}
+ATYPICAL = {"negatives": "outward"}  # as in the paper; skgad's default is None
 AUTOENCODER = {"prior_weight": 0.0, "outlier_decoder": False}
 DETECTORS = {
     "Autoencoder": partial(WALDO, **PARAMS, **AUTOENCODER),
-    "AMA": partial(AMA, **PARAMS),
+    "AMA": partial(AMA, **PARAMS, **ATYPICAL),
     "AMA, known outliers": partial(AMA, **PARAMS),
-    "AMA, no mirrored loss": partial(AMA, **PARAMS),
-    "AMA, no interpolation": partial(AMA, **PARAMS, interpolation_weight=0.0),
-    "AMA, no negatives": partial(AMA, **PARAMS, negatives=None),
+    "AMA, no mirrored loss": partial(AMA, **PARAMS, **ATYPICAL),
+    "AMA, no interpolation": partial(AMA, **PARAMS, **ATYPICAL, interpolation_weight=0.0),
+    "AMA, no negatives": partial(AMA, **PARAMS),
     "AMA, box": partial(AMA, **PARAMS, negatives="box"),
 }
 SCORES = ("combined", "features", "likelihood")

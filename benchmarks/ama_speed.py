@@ -34,7 +34,8 @@ class EpochSeconds(Callback):
 def measure(name, data_home, n_images=1024, n_epochs=2, rounds=5):
     with np.load(Path(data_home) / "images" / "mnist_train.npz") as file:
         X = file["X"][:n_images].reshape(n_images, -1)
-    params = {"batch_size": 128, "warm_up": 0, "score_type": "features", "max_epochs": n_epochs}
+    params = {"batch_size": 128, "score_type": "features", "max_epochs": n_epochs}
+    params |= {"negatives": "outward", "warm_up": 0}
     networks = ConvNet(channels=(16, 32), output_activation="sigmoid")
     detector = AMA(networks=networks, **params, callbacks=[EpochSeconds()], random_state=0)
     pixels, make_game = torch.from_numpy(X), detector._make_game(X.shape[1])

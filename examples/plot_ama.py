@@ -105,7 +105,7 @@ show(
 # Inliers and outliers
 # --------------------
 # ``sample`` decodes mixtures of codes of training rows, or codes that are
-# atypical of them: the negatives that AMA is trained with.
+# atypical of them: the negatives that AMA can be trained with.
 
 show(
     {
