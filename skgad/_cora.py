@@ -27,7 +27,8 @@ class CoRA(WALDOFamily):
         which sees more rows, tends to take all of them.
 
     advantage_quantile : float, default=0.0
-        0 takes the minima, as the paper does; above, these quantiles of the errors.
+        0 takes the minima, as the paper does; above, these quantiles of the errors. On development
+        sets 0.1 is better with known inliers beside a mixture, and 0 without known inliers.
 
     advantage_decay : float, default=0.0
         0 takes the advantage of each mini-batch, as the paper does; above, a moving average over
