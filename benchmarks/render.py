@@ -39,7 +39,9 @@ def write(name, frame, precision=3):
 
 
 def mean_and_sd(values):
-    """``mean ± sd`` over the runs; the mean alone if there is but one."""
+    """``mean ± sd`` over the runs; the mean alone if there is but one, NaN if there is none."""
+    if values.isna().all():
+        return np.nan
     sd = f" ± {values.std():.3f}" if len(values) > 1 else ""
     return f"{values.mean():.3f}{sd}"
 
