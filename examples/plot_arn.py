@@ -62,7 +62,7 @@ def draw(detector, ax):
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
 for ax, (scale, detector) in zip(axes, detectors.items(), strict=True):
-    fig.colorbar(draw(detector, ax), ax=ax, shrink=0.8, format="%.1f")
+    fig.colorbar(draw(detector, ax), ax=ax, shrink=0.8, format="%.2g")
     variants = detector.sample(400, random_state=0)
     ax.scatter(*variants.T, s=4, c="C1", label="variants")
     ax.set_title(f"noise_scale={scale}")
