@@ -1,6 +1,5 @@
 """Adversarially learned anomaly detection."""
 
-from functools import partial
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -9,7 +8,7 @@ from ._base import BaseDetector
 from ._docstring import with_shared_parameters
 from ._game import Game
 from ._losses import call_fake, call_real
-from .networks import MLP, build, spectrally_normalized
+from .networks import build, spectrally_normalized
 
 
 class ALADGame(Game):
@@ -254,13 +253,4 @@ class ALAD(BaseDetector):
         self.ema_decay = ema_decay
 
     def _make_game(self, n_features):
-        return partial(
-            ALADGame,
-            networks=self.networks or MLP(),
-            n_features=n_features,
-            latent_dim=self.latent_dim,
-            latent_discriminator=self.latent_discriminator,
-            latent_weight=self.latent_weight,
-            spectral_norm=self.spectral_norm,
-            score_type=self.score_type,
-        )
+        return self._with_own_params(ALADGame, n_features)

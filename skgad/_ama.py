@@ -1,8 +1,6 @@
 """Adversarial mirrored autoencoder."""
 
 import math
-from functools import partial
-from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,7 +13,7 @@ from torch.nn.functional import normalize
 from ._base import LabelledDetector
 from ._docstring import with_shared_parameters
 from ._game import Game
-from .networks import MLP, build, spectrally_normalized
+from .networks import build, spectrally_normalized
 
 #: Codes of training rows that are kept to draw others from.
 N_CODES = 1000
@@ -469,9 +467,7 @@ class AMA(LabelledDetector):
         self.ema_decay = ema_decay
 
     def _make_game(self, n_features):
-        names = signature(AMAGame).parameters.keys() - {"networks", "n_features"}
-        params = {name: getattr(self, name) for name in names}
-        return partial(AMAGame, self.networks or MLP(), n_features, **params)
+        return self._with_own_params(AMAGame, n_features)
 
     def _method_callbacks(self):
         return [("warm_up", WarmUp(self.warm_up)), *super()._method_callbacks()]

@@ -22,7 +22,7 @@ from torch.nn.functional import (
 from ._base import LabelledDetector
 from ._docstring import with_shared_parameters
 from ._game import Game
-from .networks import MLP, build
+from .networks import build
 
 #: Draws of which the nearest outlier of a row is taken.
 N_DRAWS = 16
@@ -600,27 +600,7 @@ class ARN(LabelledDetector):
         return groups
 
     def _make_game(self, n_features):
-        return partial(
-            ARNGame,
-            networks=self.networks or MLP(),
-            n_features=n_features,
-            latent_dim=self.latent_dim,
-            adversarial_weight=self.adversarial_weight,
-            reconstruction_weight=self.reconstruction_weight,
-            kl_weight=self.kl_weight,
-            kl_schedule=self.kl_schedule,
-            free_bits=self.free_bits,
-            noise_scale=self.noise_scale,
-            label_noise=self.label_noise,
-            label_noise_decay=self.label_noise_decay,
-            annealing=self.annealing,
-            objective=self.objective,
-            supervised_players=self.supervised_players,
-            groups=self.categorical_groups_,
-            output_activation=self.output_activation,
-            reservoir_size=self.reservoir_size,
-            score_type=self.score_type,
-        )
+        return self._with_own_params(ARNGame, n_features, groups=self.categorical_groups_)
 
     def _fit(self, X, y=None, **options):
         super()._fit(X, y, **options)

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
+from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -29,6 +30,7 @@ from torch.utils.data import Dataset
 from ._game import Ensemble
 from ._net import AdversarialNet, BatchLoader, Items, RowByRow, Rows, blocks, to_floats
 from .callbacks import SCHEDULES, Decay, FitTasks, WeightAveraging
+from .networks import MLP
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -166,6 +168,12 @@ class BaseDetector(
     @abstractmethod
     def _make_game(self, n_features):
         """Return a callable without arguments that makes the game."""
+
+    def _with_own_params(self, game, n_features, **others):
+        """A maker of games that have the detector's parameters of the same names, and others."""
+        names = signature(game).parameters.keys() - {"networks", "n_features", *others}
+        params = {name: getattr(self, name) for name in names}
+        return partial(game, self.networks or MLP(), n_features, **params, **others)
 
     def _method_callbacks(self):
         """Named callbacks that belong to the method: averaging, if it has an `ema_decay`."""

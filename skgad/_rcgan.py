@@ -1,7 +1,6 @@
 """Regularized cycle consistent generative adversarial network."""
 
 import warnings
-from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,7 +12,7 @@ from ._base import BaseDetector
 from ._docstring import with_shared_parameters
 from ._game import Game
 from ._losses import call_fake, call_real
-from .networks import MLP, build
+from .networks import build
 
 
 def normal(generator, shape):
@@ -286,18 +285,7 @@ class RCGAN(BaseDetector):
         self.ema_decay = ema_decay
 
     def _make_game(self, n_features):
-        return partial(
-            RCGANGame,
-            networks=self.networks or MLP(),
-            n_features=n_features,
-            latent_dim=self.latent_dim,
-            penalty=self.penalty,
-            penalty_scale=self.penalty_scale,
-            penalty_weight=self.penalty_weight,
-            penalty_size=self.penalty_size,
-            penalize_encoder=self.penalize_encoder,
-            score_type=self.score_type,
-        )
+        return self._with_own_params(RCGANGame, n_features)
 
     def _examine_rows(self, X, reset):
         squares = (

@@ -1,8 +1,6 @@
 """Wasserstein autoencoder with an outlier decoder, and its relatives with a part left out."""
 
 from copy import deepcopy
-from functools import partial
-from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,7 +12,7 @@ from ._base import LabelledDetector
 from ._docstring import with_shared_parameters
 from ._game import Game
 from ._losses import call_fake, call_real
-from .networks import MLP, build
+from .networks import build
 
 KINDS = ("inlier", "outlier")
 
@@ -204,10 +202,7 @@ class WALDOFamily(LabelledDetector):
                 "score_type='difference' compares two decoders, but outlier_decoder=False leaves "
                 "one: use score_type='inlier'."
             )
-        names = signature(WALDOGame).parameters.keys() - {"networks", "n_features", *self._fixed}
-        params = {name: getattr(self, name) for name in names}
-        networks = self.networks or MLP()
-        return partial(WALDOGame, networks, n_features, **params, **self._fixed)
+        return self._with_own_params(WALDOGame, n_features, **self._fixed)
 
     def _check_kind(self, verb, kind):
         super()._check_kind(verb, kind)
