@@ -33,6 +33,9 @@ COLDEST = 0.1
 #: Bound of the logarithm of a variance of the codes, to both sides.
 LOG_VAR = 10.0
 
+#: Mini-batches after which codes that say nothing are no longer those of fresh networks.
+TRAINED = 100
+
 #: Stands for a spread of zero.
 EPS = 1e-12
 
@@ -608,7 +611,8 @@ class ARN(LabelledDetector):
         spread, kl = min(
             (game.spread_of_variants.item(), game.divergence_of_codes.item()) for game in members
         )
-        if spread < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
+        is_trained = members[0].n_batches >= TRAINED
+        if is_trained and spread < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
             warnings.warn(
                 f"The codes collapsed to the prior: their divergence from it is {kl:.2g} nats, and "
                 f"the variance of the reconstructions is {spread:.2g} of that of the rows. Lower "
