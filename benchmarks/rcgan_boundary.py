@@ -16,10 +16,10 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from skgad.datasets import list_adbench
 
 
-def evaluate(dataset, seed, data_home):
+def evaluate(dataset, seed, data_home, method="RCGAN", boundary="D_xx = 1/2"):
     """For each rule, shares of flagged rows, balanced accuracy and F1."""
     split = protocols.split_one_class(*load(dataset, data_home), seed)
-    detector = METHODS["RCGAN"](seed, score_type="discriminator").fit(split.X_train)
+    detector = METHODS[method](seed, score_type="discriminator").fit(split.X_train)
     train, test = (-detector.score_samples(X) for X in (split.X_train, split.X_test))
 
     def judge(limit):
@@ -33,7 +33,7 @@ def evaluate(dataset, seed, data_home):
         }
         return rounded(shares)
 
-    rules = {"D_xx = 1/2": judge(0), "percentile 95": judge(np.percentile(train, 95))}
+    rules = {boundary: judge(0), "percentile 95": judge(np.percentile(train, 95))}
     return {"rules": rules}
 
 

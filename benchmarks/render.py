@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -212,16 +213,16 @@ def rcgan_adbench(rows):
     write("rcgan_penalty", table, precision=0)
 
 
-def rcgan_boundary():
-    """What D_xx = 1/2 flags on the development sets: means over the sets, and the extremes."""
-    rows = load("rcgan_boundary")
+def boundary(table):
+    """What D = 1/2 flags on the development sets: means over the sets, and the extremes."""
+    rows = load(table)
     cases = pd.DataFrame(
         {"rule": rule} | values for row in rows.itertuples() for rule, values in row.rules.items()
     )
     cells = cases.groupby("rule", sort=False).agg(
         lambda v: f"{v.mean():.2f} ({v.min():.2f} to {v.max():.2f})"
     )
-    write("rcgan_boundary", cells.rename(columns=in_words).rename(columns=METRICS))
+    write(table, cells.rename(columns=in_words).rename(columns=METRICS))
 
 
 def waldo():
@@ -764,7 +765,7 @@ if __name__ == "__main__":
         "adbench": adbench,
         "alad_tables": alad,
         "rcgan_tables": rcgan,
-        "rcgan_boundary": rcgan_boundary,
+        "rcgan_boundary": partial(boundary, "rcgan_boundary"),
         "waldo_tables": waldo,
         "waldo_adbench": waldo_adbench,
         "waldo_figures": waldo_figures,
@@ -772,6 +773,7 @@ if __name__ == "__main__":
         "arn_tables": arn,
         "arn_noise": arn_noise,
         "arn_labels": arn_labels,
+        "arn_boundary": partial(boundary, "arn_boundary"),
         "arn_tried": arn_tried,
         "cifar_brightness": cifar_brightness,
         "published": published_trivial,
