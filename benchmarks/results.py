@@ -8,11 +8,12 @@ import shlex
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
-from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 import skgad
@@ -38,10 +39,7 @@ def run(table, tasks, n_jobs=1):
     todo = [(k, f) for k, f in tasks if not any(k.items() <= row.items() for row in done)]
     print(f"{table}: {len(todo)} runs to do", flush=True)
     failures = []
-    outcomes = Parallel(n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
-        delayed(_call)(key, function) for key, function in todo
-    )
-    for number, (key, rows, seconds, error) in enumerate(outcomes, 1):
+    for number, (key, rows, seconds, error) in enumerate(_outcomes(todo, n_jobs), 1):
         name = " ".join(str(value) for value in key.values())
         print(f"{number}/{len(todo)} {name}: {seconds:.1f} s {error or ''}", flush=True)
         if error is None:
@@ -50,6 +48,17 @@ def run(table, tasks, n_jobs=1):
             failures.append(name)
     if failures:
         sys.exit("These runs failed: " + ", ".join(failures))
+
+
+def _outcomes(tasks, n_jobs):
+    """What the tasks give, as they end."""
+    if n_jobs == 1:
+        yield from (_call(*task) for task in tasks)
+        return
+    # Forks know the functions of a script; other processes would have to import them.
+    with ProcessPoolExecutor(n_jobs, get_context("fork")) as pool:
+        for future in as_completed([pool.submit(_call, *task) for task in tasks]):
+            yield future.result()
 
 
 def _call(key, function):
