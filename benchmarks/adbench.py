@@ -12,6 +12,7 @@ import numpy as np
 import protocols
 import results
 from baselines import CenterDistance, DenoisingAutoencoder, NeighborDistance, PCAResidual, PyOD
+from files import add_data_home
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
@@ -126,7 +127,7 @@ def main():
     parser.add_argument("--datasets", nargs="+", help="default: all that are in the folder")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     tasks = [
         (

@@ -18,6 +18,7 @@ import results
 from adbench import SCORES, rescored
 from alad_networks import ArrhythmiaNetworks, KDD99Networks
 from baselines import CenterDistance, OneColumn, PCAResidual
+from files import add_data_home
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
@@ -124,7 +125,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="of ALAD; default: as many as in the paper")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds kdd/ and uci/")
+    add_data_home(parser, "kdd/ and uci/")
     args = parser.parse_args()
     keys = [
         {"data": data, "inputs": inputs, "method": method, "seed": seed}

@@ -7,15 +7,13 @@ images of the training set as there are normal ones. No parameter was chosen wit
 """
 
 import argparse
-import io
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import protocols
 import results
 from baselines import CenterDistance, NeighborDistance, OneColumn, PCAResidual
-from PIL import Image
+from files import add_data_home, load_images
 from sklearn.ensemble import IsolationForest
 from torch import nn
 
@@ -82,25 +80,12 @@ RUNS = {  # data, normal classes, methods beside the baselines, images, epochs
 }
 
 
-@lru_cache(maxsize=4)
-def load(name, data_home):
-    """Pixels of type uint8, one image in a row, channels first, and classes."""
-    with np.load(Path(data_home) / "images" / f"{name}.npz") as file:
-        if "X" in file:
-            return file["X"].reshape(len(file["X"]), -1), file["y"]
-        header, body, offsets = file["header"].tobytes(), file["body"].tobytes(), file["offsets"]
-        y = file["y"]
-    files = (header + body[i:j] for i, j in zip(offsets, offsets[1:], strict=False))
-    images = np.stack([np.asarray(Image.open(io.BytesIO(f)).convert("RGB")) for f in files])
-    return images.transpose(0, 3, 1, 2).reshape(len(y), -1), y
-
-
 def split(key, data_home):
     """Normal images and known outliers for the training, and a test set."""
-    (X, y), (X_test, y_test) = (load(name, data_home) for name in FILES[key["data"]])
+    (X, y), (X_test, y_test) = (load_images(name, data_home) for name in FILES[key["data"]])
     n = key["n_images"]
     if key["normal"] == "all":
-        outliers, _ = load("mnist_test", data_home)
+        outliers, _ = load_images("mnist_test", data_home)
         outliers = outliers[: len(X_test) // 5]
         is_outlier = np.repeat([0, 1], [len(X_test), len(outliers)])
         return X[:n], X[:0], np.concatenate([X_test, outliers]), is_outlier
@@ -149,7 +134,7 @@ def main():
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds images/")
+    add_data_home(parser, "images/")
     args = parser.parse_args()
     keys = []
     for run in args.runs:

@@ -6,12 +6,11 @@ All times are processor time of one thread, the least of several rounds in turn.
 import argparse
 import time
 from functools import partial
-from pathlib import Path
 
 import bare_ama
-import numpy as np
 import results
 import torch
+from files import add_data_home, load_images
 from skorch.callbacks import Callback
 from speed import least_seconds
 
@@ -32,8 +31,7 @@ class EpochSeconds(Callback):
 
 
 def measure(name, data_home, n_images=1024, n_epochs=2, rounds=5):
-    with np.load(Path(data_home) / "images" / "mnist_train.npz") as file:
-        X = file["X"][:n_images].reshape(n_images, -1)
+    X = load_images("mnist_train", data_home)[0][:n_images]
     params = {"batch_size": 128, "score_type": "features", "max_epochs": n_epochs}
     params |= {"negatives": "outward", "warm_up": 0}
     networks = ConvNet(channels=(16, 32), output_activation="sigmoid")
@@ -64,7 +62,7 @@ def measure(name, data_home, n_images=1024, n_epochs=2, rounds=5):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-home", default="../shared/data", help="holds images/")
+    add_data_home(parser, "images/")
     args = parser.parse_args()
     tasks = [
         ({"measure": name}, partial(measure, name, args.data_home)) for name in ("epoch", "score")

@@ -4,6 +4,7 @@ import argparse
 from functools import partial
 
 import results
+from files import add_data_home
 from rcgan_boundary import evaluate
 
 from skgad.datasets import list_adbench
@@ -11,7 +12,7 @@ from skgad.datasets import list_adbench
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     measure = partial(evaluate, method="ARN", boundary="D = 1/2")
     tasks = [

@@ -11,6 +11,7 @@ import numpy as np
 import protocols
 import results
 from adbench import METHODS, load
+from files import add_data_home
 
 DATASETS = ["6_cardio", "12_fault", "20_letter", "26_optdigits", "28_pendigits", "30_satellite"]
 DETECTORS = {
@@ -51,7 +52,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--datasets", nargs="+", default=DATASETS)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     tasks = [
         (

@@ -10,6 +10,7 @@ import numpy as np
 import protocols
 import results
 from adbench import load, rescored
+from files import add_data_home
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
@@ -51,7 +52,7 @@ def main():
     parser.add_argument("--datasets", nargs="+", help="default: all that are in the folder")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     tasks = [
         (

@@ -23,6 +23,7 @@ from baselines import (
     OneColumn,
     PCAResidual,
 )
+from files import add_data_home
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -326,7 +327,7 @@ def parse(arguments=None):
     parser.add_argument("--seeds", type=int, help="default: 3 on KDDCUP99_Inv, 5 on the others")
     parser.add_argument("--epochs", type=int, default=20, help="with the paper's networks")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds kdd/ and uci/")
+    add_data_home(parser, "kdd/ and uci/")
     args = parser.parse_args(arguments)
     args.methods = [method for name in args.methods for method in groups.get(name, [name])]
     return args

@@ -6,6 +6,7 @@ from functools import partial
 import protocols
 import results
 from adbench import METHODS, SCORES_OF, load, rescored
+from files import add_data_home
 
 DATASETS = [
     *("40_vowels", "20_letter", "14_glass", "18_Ionosphere"),
@@ -48,7 +49,7 @@ def main():
     parser.add_argument("--datasets", nargs="+", default=DATASETS)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     tasks = [
         (

@@ -7,50 +7,37 @@ test set, in its order, a share `nu` is something else.
 """
 
 import argparse
-import io
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import protocols
 import results
-from PIL import Image
+from files import add_data_home, load_images
 
 SCORES = {
     "distance to [0, 1], centred twice": lambda p: clip_error(2 * (2 * p - 1) - 1),
     "distance to [0, 1], centred once": lambda p: clip_error(2 * p - 1),
-    "mean pixel, negated": lambda p: -p.mean(axis=(1, 2, 3)),
+    "mean pixel, negated": lambda p: -p.mean(axis=1),
 }
 
 
 def clip_error(x):
-    return np.square(x - x.clip(0, 1)).mean(axis=(1, 2, 3))
-
-
-@lru_cache(maxsize=1)
-def load(data_home):
-    """Test set of CIFAR-10 with pixels in [0, 1], decoded from JPEG, and the classes."""
-    with np.load(Path(data_home) / "images" / "cifar10_test_jpeg.npz") as file:
-        header, body, offsets = file["header"].tobytes(), file["body"].tobytes(), file["offsets"]
-        y = file["y"]
-    files = (header + body[i:j] for i, j in zip(offsets, offsets[1:], strict=False))
-    images = [np.asarray(Image.open(io.BytesIO(f)).convert("RGB")) for f in files]
-    return np.stack(images) / 255, y
+    return np.square(x - x.clip(0, 1)).mean(axis=1)
 
 
 def evaluate(key, data_home):
-    X, y = load(data_home)
+    X, y = load_images("cifar10_test_jpeg", data_home)
     n_outliers = round(1000 * key["nu"])
     inliers, outliers = np.flatnonzero(y == 0), np.flatnonzero(y != 0)
     rows = np.concatenate([inliers[: 1000 - n_outliers], outliers[:n_outliers]])
-    is_outlier, scores = y[rows] != 0, SCORES[key["method"]](X[rows])
+    is_outlier, scores = y[rows] != 0, SCORES[key["method"]](X[rows] / 255)
     auroc = protocols.metrics(is_outlier, scores)["auroc"]
     return {"mixture_auroc": auroc, "mixture_auprc": protocols.trapezoid_auprc(is_outlier, scores)}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-home", default="../shared/data", help="holds images/")
+    add_data_home(parser, "images/")
     args = parser.parse_args()
     keys = [
         {"data": "cifar10", "nu": nu, "method": method}

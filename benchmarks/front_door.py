@@ -12,6 +12,7 @@ from functools import cache, partial
 import numpy as np
 import protocols
 import results
+from files import add_data_home
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
@@ -117,7 +118,7 @@ def main():
     parser.add_argument("--data", nargs="+", choices=LOADERS, default=[*LOADERS])
     parser.add_argument("--methods", nargs="+", choices=DETECTORS, default=[*DETECTORS])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--data-home", default="../shared/data", help="holds uci/ and kdd/")
+    add_data_home(parser, "uci/ and kdd/")
     args = parser.parse_args()
     tasks = [
         (

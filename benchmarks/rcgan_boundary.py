@@ -11,6 +11,7 @@ import numpy as np
 import protocols
 import results
 from adbench import METHODS, load
+from files import add_data_home
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from skgad.datasets import list_adbench
@@ -45,7 +46,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     tasks = [
         ({"dataset": name, "seed": seed}, partial(evaluate, name, seed, args.data_home))

@@ -14,6 +14,7 @@ import alad_tables
 import protocols
 import results
 from adbench import rescored
+from files import add_data_home
 from sklearn.ensemble import IsolationForest
 from sklearn.preprocessing import StandardScaler
 
@@ -139,7 +140,7 @@ def main():
     parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
     parser.add_argument("--seeds", type=int, help="default: 3 on KDD99, 10 on the others")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds kdd/, uci/, adbench/")
+    add_data_home(parser, "kdd/, uci/, adbench/")
     args = parser.parse_args()
     keys = [
         {"data": data, "train": train, "inputs": inputs, "method": method, "seed": seed}

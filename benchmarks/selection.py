@@ -15,6 +15,7 @@ import protocols
 import results
 from adbench import load, rescored
 from baselines import NeighborDistance
+from files import add_data_home
 from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
@@ -131,7 +132,7 @@ def main():
     parser.add_argument("--methods", nargs="+", choices=[*GRIDS, "ALAD"], default=[*GRIDS])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     tasks = [
         (

@@ -11,6 +11,7 @@ import numpy as np
 import protocols
 import results
 from adbench import METHODS, load
+from files import add_data_home
 from scipy.stats import median_abs_deviation
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
@@ -63,7 +64,7 @@ def main():
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=default)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     tasks = [
         (

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 import numpy as np
 import protocols
 import results
+from files import add_data_home
 from sklearn.metrics import balanced_accuracy_score
 
 from skgad.datasets import list_adbench, load_adbench
@@ -73,7 +74,7 @@ def main():
     parser.add_argument("--datasets", nargs="+", help="default: all that are in the folder")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds the folder adbench/")
+    add_data_home(parser, "adbench/")
     args = parser.parse_args()
     keys = [
         {"setting": setting, "dataset": dataset, "method": method, "seed": seed}

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import protocols
 import results
+from files import add_data_home
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
@@ -104,7 +105,7 @@ def main():
     parser.add_argument("--nu", nargs="+", type=float, default=[0.2])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds kdd/")
+    add_data_home(parser, "kdd/")
     args = parser.parse_args()
     keys = [
         {"data": "kdd99", "nu": nu, "codes": codes, "prior_on": prior_on, "seed": seed}

@@ -6,12 +6,12 @@ paper has, are smaller here and see as many mini-batches, but of 128 rows of a k
 
 import argparse
 from functools import lru_cache, partial
-from pathlib import Path
 
 import numpy as np
 import protocols
 import results
 from baselines import CenterDistance, PCAResidual
+from files import add_data_home, load_images
 from sklearn.ensemble import IsolationForest
 from torch import nn
 
@@ -58,12 +58,8 @@ BASELINES = {
 @lru_cache(maxsize=1)
 def load(data_home):
     """Pixels in [0, 1] and digits, of the training and of the test set."""
-    parts = []
-    for name in ("train", "test"):
-        with np.load(Path(data_home) / "images" / f"mnist_{name}.npz") as file:
-            X = file["X"].reshape(len(file["X"]), -1).astype(np.float32) / 255
-            parts.append((X, file["y"]))
-    return parts
+    parts = (load_images(f"mnist_{name}", data_home) for name in ("train", "test"))
+    return [(X.astype(np.float32) / 255, y) for X, y in parts]
 
 
 def split_mnist(train, test, nu, inlier=0, n_held_out=2000):
@@ -131,7 +127,7 @@ def main():
     parser.add_argument("--nu", nargs="+", type=float, default=[0.05, 0.1, 0.2, 0.5])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds images/")
+    add_data_home(parser, "images/")
     args = parser.parse_args()
     keys = [
         {"data": "mnist", "nu": nu, "method": method, "seed": seed}

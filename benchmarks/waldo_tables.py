@@ -11,6 +11,7 @@ import numpy as np
 import protocols
 import results
 from baselines import CenterDistance, OneColumn, PCAResidual
+from files import add_data_home
 from sklearn.ensemble import IsolationForest
 from waldo_networks import KDD99Networks
 
@@ -111,7 +112,7 @@ def main():
     parser.add_argument("--contamination", nargs="+", type=float, default=[0.0, 0.05, 0.1])
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--data-home", default="../shared/data", help="holds kdd/")
+    add_data_home(parser, "kdd/")
     args = parser.parse_args()
     keys = [
         {"data": "kdd99", "nu": nu, "contamination": c, "method": method, "seed": seed}

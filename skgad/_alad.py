@@ -160,14 +160,16 @@ class ALAD(BaseDetector):
       depend on the moving player are left out.
     - The paper prints :math:`1 - \log D` where :math:`\log(1 - D)` is meant, and the score
       "logits" without the minus sign that makes larger values more anomalous.
-    - Both moves of a batch use the same rows and codes; the released code draws them twice.
+    - Both moves of a batch use the same rows and codes; the released code draws them twice. An
+      incomplete last batch is used; there it is dropped.
     - The moving average has a decay of 0.99 and starts with a warm-up. The paper's 0.999 goes
       with its learning rate of 1e-5; at the rate used here the networks move too far in
       a thousand mini-batches for their average to be a network that works.
     - Early stopping watches the mean absolute error of the reconstructions of held-out rows. The
       released code watches their mean score, whose unit grows while :math:`D_{xx}` learns, so that
       untrained networks would win.
-    - Layers, learning rate, number of epochs, `latent_weight` and `score_type` are chosen on
+    - Layers (leaky ReLUs throughout, no dropout, no batch-norm), batch size, learning rate, number
+      of epochs, `latent_weight` and `score_type` are chosen on
       development data, for tables of any size. The paper's lr=1e-5 and 100 epochs train next to
       nothing on a few hundred rows, and with a weight of 1 :math:`D_{zz}` asks for codes that
       survive a decoder into fewer dimensions than the codes have.
