@@ -1,10 +1,11 @@
 """Base class of the detectors."""
 
+import threading
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import partial
+from functools import cache, partial
 from inspect import signature
 from numbers import Integral, Real
 
@@ -16,20 +17,20 @@ from sklearn.base import (
     OutlierMixin,
     TransformerMixin,
     _fit_context,
-    clone,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import LRScheduler
 from skorch.helper import predefined_split
+from threadpoolctl import ThreadpoolController
 from torch.utils.data import Dataset
 
 from ._game import Ensemble
-from ._net import AdversarialNet, BatchLoader, Items, RowByRow, Rows, blocks, to_floats
-from .callbacks import SCHEDULES, Decay, FitTasks, WeightAveraging
+from ._net import AdversarialNet, Items, RowByRow, Rows, blocks, to_floats
+from .callbacks import SCHEDULES, Decay, FitTasks, StopEarly, WeightAveraging, copied
 from .networks import MLP
 
 try:
@@ -49,22 +50,51 @@ BLOCK_ROWS = 1024
 BLOCK_IMAGES = 128
 
 
+#: What a detector has parameters for.
+NOT_FOR_NET_PARAMS = {
+    **{name: f"the parameter {name!r}" for name in ("lr", "batch_size", "max_epochs", "verbose")},
+    **{name: f"the parameter {name!r}" for name in ("callbacks", "device", "warm_start")},
+    "train_split": "'early_stopping' and 'validation_fraction'",
+    "module": "'networks'",
+}
+
+_generators_are_free = threading.RLock()
+
+
 @contextmanager
-def forked_generators(seed):
-    """Inside the block, torch's generators start from a seed or from a state of the CPU's."""
-    with torch.random.fork_rng():
-        if torch.is_tensor(seed):
-            torch.set_rng_state(seed)
-            if torch.cuda.is_available():
-                torch.cuda.manual_seed_all(int(torch.randint(2**31, ())))
-        else:
-            torch.manual_seed(seed)
+def forked_generators(device, seed, state=None):
+    """Inside the block, the generators that torch uses start from a seed, or where they were left.
+
+    They are global, and given back as they were. So threads have them one after the other.
+    """
+    on_gpu = device.type == "cuda"
+    with _generators_are_free, torch.random.fork_rng([device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        if state is not None:
+            torch.set_rng_state(state["cpu"])
+            if on_gpu and "cuda" in state:
+                torch.cuda.set_rng_state(state["cuda"], device)
         yield
 
 
+def generator_state(device):
+    """Where the generators are that torch uses."""
+    state = {"cpu": torch.get_rng_state()}
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+@cache
+def thread_pools():
+    """The thread pools of this process."""
+    return ThreadpoolController()
+
+
 def some_floats(X):
-    """The table itself if it is one of floats, else up to 1,000 rows of it, as floats."""
-    if X.dtype == np.float32 and not isinstance(X, Items):
+    """The table itself if it is one of numbers, else up to 1,000 rows of it, as floats."""
+    if X.dtype != np.uint8 and not isinstance(X, Items):
         return X
     step = 1 + X.shape[0] // 1000
     return to_floats(X[np.arange(0, X.shape[0], step)], "cpu").numpy()
@@ -173,6 +203,11 @@ class BaseDetector(
         """A maker of games that have the detector's parameters of the same names, and others."""
         names = signature(game).parameters.keys() - {"networks", "n_features", *others}
         params = {name: getattr(self, name) for name in names}
+        if isinstance(self.networks, type):
+            raise ValueError(
+                f"networks={self.networks.__name__} is a class: give an instance of it, "
+                f"{self.networks.__name__}()."
+            )
         return partial(game, self.networks or MLP(), n_features, **params, **others)
 
     def _method_callbacks(self):
@@ -234,40 +269,37 @@ class BaseDetector(
         return self._fit(X, y, go_on=hasattr(self, "net_"), n_epochs=1)
 
     def _fit(self, X, y=None, *, go_on, n_epochs=None, schedule="constant", labels=None):
+        given = X
         with self._unchanged_on_failure():
             X = self._check_rows(X, reset=not go_on)
             self._examine_rows(some_floats(X), reset=not go_on)
             labels = self._check_labels(labels, X)
             seed = self._seed if go_on else draw_seed(self.random_state)
-            device = self._check_device()
+            device = self._check_device(go_on)
             train, valid = self._split(X, labels, seed, device)
-            n_batches = len(BatchLoader(train, self.batch_size, shuffle=True))
-            n_epochs = self._n_epochs(n_batches) if n_epochs is None else n_epochs
-            context = self._begin_fit_task(X, y, n_epochs)
 
-            with forked_generators(self._generator_state if go_on else seed):
+            with forked_generators(device, seed, self._generator_state if go_on else None):
                 # Going on, a copy is trained, so that a failure leaves the detector as it was.
-                net = deepcopy(self.net_) if go_on else self._make_net(X.shape[1], device)
+                net = self._copy_of_net() if go_on else self._make_net(X.shape[1], device)
+                n_epochs_before = len(net.history)
                 if self.lr != net.lr:  # skorch would overwrite the rates of parameter groups
                     net.set_params(lr=self.lr)
+                net.set_params(batch_size=self.batch_size)
+                n_batches = len(net.get_iterator(train, training=True))
+                n_epochs = self._n_epochs(n_batches) if n_epochs is None else n_epochs
                 net.set_params(
-                    batch_size=self.batch_size,
                     max_epochs=n_epochs,
                     verbose=self.verbose,
                     train_split=None if valid is None else predefined_split(valid),
                 )
-                extra = [] if context is None else [FitTasks(self, context, X, y, labels)]
-                if self.early_stopping:
-                    patience = self.n_iter_no_change
-                    patience = max(10, n_epochs // 10) if patience == "auto" else patience
-                    extra.append(EarlyStopping(patience=patience, load_best=True))
-                if schedule in SCHEDULES:
-                    extra.append(Decay(schedule, n_epochs * n_batches))
+                context = self._begin_fit_task(given, y, n_epochs)
+                extra = [] if context is None else [FitTasks(self, context, given, y, X, labels)]
+                extra += self._callbacks_of_one_training(net, schedule, n_epochs, n_batches)
                 self._train(net, train, extra)
-                generator_state = torch.get_rng_state()
+                state = generator_state(device)
 
             if net.interrupted_:
-                if not net.history:
+                if len(net.history) == n_epochs_before:
                     raise KeyboardInterrupt
                 warnings.warn(
                     f"Training was interrupted after {len(net.history)} epochs.",
@@ -276,10 +308,24 @@ class BaseDetector(
                 )
             self.__dict__.update(self._results(net, X, labels))
             self._seed = seed
-            self._generator_state = generator_state
+            self._generator_state = state
         if context is not None:
-            context.call_on_fit_task_end(estimator=self, X=X, y=y)
+            context.call_on_fit_task_end(estimator=self, X=given, y=y)
         return self
+
+    def _callbacks_of_one_training(self, net, schedule, n_epochs, n_batches):
+        callbacks = []
+        if self.early_stopping:
+            patience = self.n_iter_no_change
+            callbacks.append(StopEarly(max(10, n_epochs // 10) if patience == "auto" else patience))
+        if schedule in SCHEDULES:
+            if any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_):
+                raise ValueError(
+                    f"lr_schedule={schedule!r} and an LRScheduler among the callbacks would both "
+                    "set the learning rate: set lr_schedule='constant'."
+                )
+            callbacks.append(Decay(schedule, n_epochs * n_batches))
+        return callbacks
 
     def _train(self, net, rows, extra_callbacks):
         """Train a net with callbacks that belong to this one training."""
@@ -342,22 +388,35 @@ class BaseDetector(
             if reset and X.shape[0] < 2:
                 raise ValueError(f"{type(self).__name__} needs at least 2 items, but there is 1.")
             return validate_data(self, X, reset=reset, skip_check_array=True)
+        dtypes = [np.float32] if self._image_shape is None else [np.float32, np.uint8]
+        if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and X.dtype != np.uint8:
+            dtypes.append(X.dtype)  # becomes float32 one batch at a time
         try:
-            return validate_data(
+            X = validate_data(
                 self,
                 X,
                 reset=reset,
                 accept_sparse="csr",
-                dtype=np.float32 if self._image_shape is None else [np.float32, np.uint8],
+                dtype=dtypes,
                 ensure_min_samples=2 if reset else 1,
             )
         except ValueError as error:
+            if "contains NaN" in str(error):
+                raise ValueError(
+                    f"Input X contains NaN, and {type(self).__name__} takes no missing values: put "
+                    "a SimpleImputer before it, or it into a skgad.TabularDetector, which fills "
+                    "holes."
+                ) from error
             if "could not convert" not in str(error):
                 raise
             raise ValueError(
                 f"{type(self).__name__} takes a table of numbers, but {error}. Encode columns of "
                 "categories first, for example with a ColumnTransformer and a OneHotEncoder."
             ) from error
+        too_precise = X.dtype.kind == "f" and X.dtype.itemsize > 4
+        if too_precise and max(X.max(), -X.min()) > np.finfo(np.float32).max:
+            raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
+        return X
 
     def _examine_rows(self, X, reset):
         """What a method wants to know or to say of its training rows before they are played."""
@@ -385,9 +444,11 @@ class BaseDetector(
             )
         return labels.astype(np.int8)
 
-    def _check_device(self):
+    def _check_device(self, go_on):
+        trained_on = next(self.net_.module_.parameters()).device if go_on else None
         if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            best = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            return trained_on or best
         try:
             device = torch.device(self.device)
         except RuntimeError as error:
@@ -399,7 +460,14 @@ class BaseDetector(
                 f"device={self.device!r} was asked for, but torch finds no CUDA device here: "
                 "use 'auto' or 'cpu'."
             )
-        return device
+        if go_on and (
+            trained_on.type != device.type or device.index not in (None, trained_on.index)
+        ):
+            raise ValueError(
+                f"device={self.device!r} was asked for, but this detector was trained on "
+                f"{trained_on}, and a training goes on where it is: use 'auto', or fit anew."
+            )
+        return trained_on or device
 
     def _split(self, X, labels, seed, device):
         """Rows to train on, and rows that early stopping watches, or None."""
@@ -430,9 +498,14 @@ class BaseDetector(
 
     def _make_net(self, n_features, device):
         net_params = self.net_params or {}
+        for name in NOT_FOR_NET_PARAMS.keys() & net_params.keys():
+            raise ValueError(
+                f"net_params has {name!r}, for which there is {NOT_FOR_NET_PARAMS[name]} of "
+                f"{type(self).__name__}: set that instead."
+            )
         if "optimizer" not in net_params:
             net_params = {"optimizer__fused": True, **self._adam_params, **net_params}
-        callbacks = self._method_callbacks() + (clone(self.callbacks, safe=False) or [])
+        callbacks = self._method_callbacks() + copied(self.callbacks or [])
         net = AdversarialNet(
             Ensemble,
             module__make_game=self._make_game(n_features),
@@ -444,6 +517,14 @@ class BaseDetector(
             **net_params,
         )
         return net.initialize()
+
+    def _copy_of_net(self):
+        """A copy of the trained net. Callbacks may hold what cannot be copied."""
+        callbacks = [callback for _, callback in self.net_.callbacks_]
+        memo = {id(old): new for old, new in zip(callbacks, copied(callbacks), strict=True)}
+        net = deepcopy(self.net_, memo)
+        net.torch_compile(net.module_, "module")  # no copy is compiled
+        return net
 
     def _begin_fit_task(self, X, y, n_epochs):
         """Context of scikit-learn's callbacks, or None without callbacks."""
@@ -457,7 +538,8 @@ class BaseDetector(
         """Apply a function of ``(BLOCK_ROWS, n_features)`` tensors to all rows, or to some."""
         n_rows = X.shape[0] if rows is None else len(rows)
         device = next(net.module_.parameters()).device
-        with torch.inference_mode(), RowByRow():
+        # Among three threads or more, the place of a row in its block can matter.
+        with torch.inference_mode(), RowByRow(), thread_pools().limit(limits=1):
             parts = [function(x).cpu() for x in blocks(X, self._block_rows, device, rows)]
         return torch.cat(parts)[:n_rows].numpy()
 
@@ -630,7 +712,7 @@ class BaseDetector(
         self._check_kind("sample", kind)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         module, device = self.net_.module_, next(self.net_.module_.parameters()).device
-        with forked_generators(draw_seed(random_state)), torch.inference_mode():
+        with forked_generators(device, draw_seed(random_state)), torch.inference_mode():
             parts = [
                 module.sample(self._block_rows, kind, device, **options).cpu()
                 for _ in range(0, n_samples, self._block_rows)

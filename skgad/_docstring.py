@@ -45,19 +45,21 @@ n_iter_no_change : "auto" or int, default="auto"
 
 warm_start : bool, default=False
     Whether `fit` goes on from the networks of the last call instead of new ones.
-    `max_epochs` then counts the epochs to add.
+    `max_epochs` then counts the epochs to add. What shapes the networks and the game stays
+    as it was in the first `fit`, whatever the parameters say by then.
 
 callbacks : list or None, default=None
     `skorch callbacks <https://skorch.readthedocs.io/en/stable/user/callbacks.html>`_, or
-    ``(name, callback)`` pairs. They are cloned and not changed. With `warm_start`, those of
-    the first `fit` stay.
+    ``(name, callback)`` pairs. Copies of them are used; what they hold, such as a writer, is
+    not copied. With `warm_start`, those of the first `fit` stay.
 
 net_params : dict or None, default=None
     Further parameters of the skorch net, for example
     ``{{"optimizer": torch.optim.RMSprop, "optimizer__weight_decay": 1e-5}}``.
 
 device : str or torch.device, default="auto"
-    Where to compute. "auto" is a CUDA device where there is one, else the CPU.
+    Where to compute. "auto" is a CUDA device where there is one, else the CPU; a training
+    that goes on does so where it began.
 
 random_state : int, RandomState instance or None, default=None
     Determines initial weights, noise and the order of the rows. The same int gives the

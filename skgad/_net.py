@@ -43,7 +43,8 @@ class Rows(Dataset):
         if self.device.type == "cuda" and isinstance(X, np.ndarray):
             free, _ = torch.cuda.mem_get_info(self.device)
             if X.nbytes < free / 2:
-                self.X = torch.tensor(X, device=self.device)
+                dtype = torch.uint8 if X.dtype == np.uint8 else torch.float32
+                self.X = torch.tensor(X, dtype=dtype, device=self.device)
                 self.labels = torch.tensor(self.labels, device=self.device)
 
     def part(self, positions):
@@ -62,7 +63,7 @@ class Rows(Dataset):
         if torch.is_tensor(self.X):
             index = torch.from_numpy(index).to(self.device)
             return to_floats(self.X[index], self.device), self.labels[index]
-        labels = torch.from_numpy(self.labels[index])
+        labels = torch.as_tensor(self.labels[index])
         return to_floats(self.X[index], self.device), labels.to(self.device)
 
 
@@ -133,6 +134,8 @@ class Items:
 def to_floats(rows, device):
     """Rows as a float32 tensor on a device; pixels of type uint8 are divided by 255."""
     rows = rows.toarray() if sparse.issparse(rows) else rows
+    if isinstance(rows, np.ndarray) and rows.dtype != np.uint8:
+        rows = rows.astype(np.float32, copy=False)
     rows = torch.as_tensor(rows, device=device)
     if rows.dtype != torch.uint8:
         return rows
@@ -305,6 +308,8 @@ class AdversarialNet(NeuralNet):
         try:
             return super().fit_loop(X, y, epochs, **fit_params)
         finally:
+            if self.history and "train_batch_count" not in self.history[-1]:
+                self.interrupted_ = True  # before its first mini-batch, or in one
             if self.interrupted_:
                 del self.history[-1]
             self.module_.eval()
@@ -325,6 +330,8 @@ class AdversarialNet(NeuralNet):
     def _move(self, player, loss, batch):
         """Step the optimizer while only the player's parameters have gradients."""
         parameters = [p for p in self._parameters_of(player) if p.requires_grad]
+        if not parameters:  # frozen as a whole
+            return
         loss.sum().backward(inputs=parameters)
         self.notify(
             "on_grad_computed",
@@ -360,8 +367,11 @@ class DivergenceError(ValueError):
     """A player's loss is not finite any more."""
 
     def __init__(self, player, loss, epoch):
-        super().__init__(
-            f"Training diverged: the loss of the {player} was {loss} in epoch {epoch}. Scale the "
+        super().__init__(player, loss, epoch)  # from which another process makes it again
+
+    def __str__(self):
+        return (
+            "Training diverged: the loss of the {} was {} in epoch {}. Scale the "
             "features, for example with StandardScaler or MinMaxScaler, or lower the learning "
             "rate 'lr'; callbacks=[skorch.callbacks.GradientNormClipping(1.0)] can help too."
-        )
+        ).format(*self.args)

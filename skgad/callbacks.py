@@ -2,7 +2,7 @@
 
 from copy import copy
 
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from torch.optim.lr_scheduler import MultiStepLR, PolynomialLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -58,6 +58,11 @@ class WeightAveraging(Callback):
             zip(ensemble.averages.buffers(), ensemble.games.buffers(), strict=True)
         )
 
+    def on_epoch_begin(self, net, **kwargs):
+        """Count the mini-batches of a checkpoint that was loaded."""
+        if self.n_updates_ == 0:
+            self.n_updates_ = sum(row["train_batch_count"] for row in net.history[:-1])
+
     def on_batch_end(self, net, training=False, **kwargs):
         """Move the averages towards the weights."""
         if not training:
@@ -104,7 +109,9 @@ class Decay(Callback):
         self.n_batches = n_batches
 
     def on_train_begin(self, net, **kwargs):
-        """Start from the rates as they are."""
+        """Start from the rates as they are; those of a checkpoint have decayed already."""
+        for group in net.optimizer_.param_groups:
+            group["lr"] = group.pop("initial_lr", group["lr"])
         self.schedule_ = SCHEDULES[self.schedule](net.optimizer_, self.n_batches)
 
     def on_batch_end(self, net, training=False, **kwargs):
@@ -118,6 +125,46 @@ class Decay(Callback):
             group["lr"] = group.pop("initial_lr")
 
 
+class StopEarly(EarlyStopping):
+    """Stop when the validation loss has not improved for some epochs; restore the best networks.
+
+    Unlike skorch's, it takes every improvement for one, however small, and restores the networks
+    after an interruption, too.
+
+    Parameters
+    ----------
+    patience : int
+        Number of epochs to wait.
+    """
+
+    def __init__(self, patience):
+        super().__init__(patience=patience, threshold=0, load_best=True)
+
+    def on_train_end(self, net, **kwargs):
+        """Restore the best networks."""
+        if self.best_model_weights_ is not None:
+            net.module_.load_state_dict(self.best_model_weights_)
+
+
+def copied(callbacks):
+    """Copies for a training to change, which refer to each other where the callbacks do.
+
+    What they hold is not copied: a writer goes on writing where its owner looks.
+    """
+    instances = [callback[1] if isinstance(callback, tuple) else callback for callback in callbacks]
+    instances = [callback for callback in instances if not isinstance(callback, type)]
+    copies = {id(old): object.__new__(type(old)) for old in instances}
+    for old in instances:  # copy(old) would leave out what is not pickled
+        parts = {name: copies.get(id(part), part) for name, part in vars(old).items()}
+        vars(copies[id(old)]).update(parts)
+    return [
+        (callback[0], copies.get(id(callback[1]), callback[1]))
+        if isinstance(callback, tuple)
+        else copies.get(id(callback), callback)
+        for callback in callbacks
+    ]
+
+
 class FitTasks(Callback):
     """Tell scikit-learn's callbacks of every epoch, and stop when one of them asks for it.
 
@@ -127,15 +174,18 @@ class FitTasks(Callback):
         The estimator that is being fitted.
     context : sklearn.callback.CallbackContext
         The task of fitting it, whose subtasks are the epochs.
-    X, y, labels
-        What it is fitted on.
+    X, y
+        What `fit` was given.
+    rows, labels
+        What became of it.
     """
 
-    def __init__(self, detector, context, X, y, labels):
+    def __init__(self, detector, context, X, y, rows, labels):
         self.detector = detector
         self.context = context
         self.X = X
         self.y = y
+        self.rows = rows
         self.labels = labels
 
     def on_epoch_begin(self, net, **kwargs):
@@ -150,7 +200,7 @@ class FitTasks(Callback):
             X=self.X,
             y=self.y,
             reconstruction_attributes=lambda: self.detector._results(
-                self._copy(net), self.X, self.labels
+                self._copy(net), self.rows, self.labels
             ),
         )
         if stop:

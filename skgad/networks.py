@@ -9,6 +9,7 @@ method that is named after one network of the game, as ``d_xz``, builds that net
 from math import prod
 from numbers import Integral
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -182,23 +183,33 @@ class MLP(BaseEstimator):
 
     def encoder(self, n_features, latent_dim):
         """Network from rows to codes."""
-        return mlp((n_features, *self.hidden_layer_sizes, latent_dim), self.activation)
+        return mlp((n_features, *self._widths("hidden_layer_sizes"), latent_dim), self.activation)
 
     def decoder(self, latent_dim, n_features):
         """Network from codes to rows."""
-        return mlp((latent_dim, *self.hidden_layer_sizes[::-1], n_features), self.activation)
+        hidden = self._widths("hidden_layer_sizes")[::-1]
+        return mlp((latent_dim, *hidden, n_features), self.activation)
 
     def discriminator(self, *n_inputs):
         """Network from inputs of these widths to a logit."""
-        hidden = self.discriminator_layer_sizes
-        if hidden is None:
-            hidden = tuple(-(-size // 2) for size in self.hidden_layer_sizes)
+        if self.discriminator_layer_sizes is None:
+            hidden = tuple(-(-size // 2) for size in self._widths("hidden_layer_sizes"))
+        else:
+            hidden = self._widths("discriminator_layer_sizes")
         if not hidden:
             raise ValueError(
                 "A discriminator needs a hidden layer, got no discriminator_layer_sizes."
             )
         body = hidden_layers((sum(n_inputs), *hidden), self.activation, self.dropout)
         return Discriminator(body, hidden[-1])
+
+    def _widths(self, name):
+        sizes = getattr(self, name)
+        if not np.iterable(sizes) or any(not isinstance(n, Integral) or n < 1 for n in sizes):
+            raise ValueError(
+                f"{name} must be a tuple of positive integers, as (256, 128), got {sizes!r}."
+            )
+        return tuple(sizes)
 
 
 class OnImages(nn.Sequential):

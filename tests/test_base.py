@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -23,8 +24,9 @@ from common import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from joblib import Parallel, delayed
 
-from skgad import ALAD, BaseDetector
+from skgad import ALAD, MLP, BaseDetector
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
 
@@ -502,3 +504,88 @@ def test_fitting_warns_of_nothing(device):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tiny("ALAD", device=device, early_stopping=True, n_members=2).fit(table()).predict(table())
+
+
+# ---------------------------------------------------------------------------------- threads
+
+
+def test_threads_train_and_sample_as_if_they_were_alone(device):
+    def work(seed):
+        detector = tiny("ALAD", device=device, random_state=seed, max_epochs=5).fit(table(100))
+        return detector.score_samples(table()), detector.sample(5, random_state=seed)
+
+    before = torch.get_rng_state()
+    expected = [work(seed) for seed in range(4)]
+    side_by_side = Parallel(n_jobs=4, backend="threading")(delayed(work)(i) for i in range(4))
+    for one, other in zip(expected, side_by_side, strict=True):
+        assert_same_bits(one[0], other[0])
+        assert_same_bits(one[1], other[1])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "elu"])
+def test_scores_do_not_depend_on_the_order_with_several_threads(activation, device):
+    rows = np.random.default_rng(0).normal(size=(1500, 33)).astype(np.float32)
+    order = np.random.default_rng(1).permutation(len(rows))
+    networks = MLP(hidden_layer_sizes=(256, 128), activation=activation)
+    detector = tiny("ALAD", device=device, networks=networks, max_epochs=1).fit(rows[:100])
+    torch.set_num_threads(3)
+    try:
+        assert_same_bits(detector.score_samples(rows)[order], detector.score_samples(rows[order]))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+
+
+# ----------------------------------------------------------------------------------- devices
+
+
+def test_a_training_goes_on_where_it_is(device):
+    detector = tiny("ALAD", device=device).fit(table())
+    scores = detector.score_samples(table())
+    detector.set_params(device="meta")
+    with pytest.raises(ValueError, match=f"'meta' was asked for, but .* was trained on {device}"):
+        detector.partial_fit(table())
+    assert_same_bits(detector.score_samples(table()), scores)
+    assert detector.set_params(device="auto").partial_fit(table()).n_iter_ == 3
+
+
+def test_on_the_cpu_no_generator_of_a_gpu_is_touched(monkeypatch):
+    def fail(*args, **kwargs):
+        raise AssertionError("a GPU was used")
+
+    once = tiny("ALAD", device="cpu", max_epochs=4).fit(table())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("manual_seed", "manual_seed_all", "get_rng_state", "set_rng_state"):
+        monkeypatch.setattr(torch.cuda, name, fail)
+    twice = tiny("ALAD", device="cpu", max_epochs=2, warm_start=True).fit(table()).fit(table())
+    assert_same_bits(state(twice), state(once))
+    assert_same_bits(twice.sample(3, random_state=0), once.sample(3, random_state=0))
+
+
+# ------------------------------------------------------------------------------------ memory
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int16, np.float32, np.longdouble])
+def test_rows_become_floats_one_block_at_a_time(dtype, device):
+    few = (10 * table(100, 20)).astype(dtype)
+    detector = tiny("ALAD", device=device, networks=MLP(hidden_layer_sizes=(8,)), batch_size=128)
+    rows = np.tile(few, (500, 1))
+    expected = detector.fit(few.astype(np.float32)).score_samples(few.astype(np.float32))
+    tracemalloc.start()
+    scores = detector.fit(few).score_samples(rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert_same_bits(scores, np.tile(expected, 500))
+    assert peak < 0.6 * rows.size * 4  # a copy as float32 would take more; scores take 0.1 of it
+
+
+@pytest.mark.parametrize("value", [1e39, -1e39])
+def test_numbers_beyond_float32_are_refused(value, device):
+    detector = fitted("ALAD", device)
+    rows = table()
+    rows[3, 1] = value
+    with pytest.raises(ValueError, match=r"too large for dtype\('float32'\)"):
+        detector.score_samples(rows)
+    with pytest.raises(ValueError, match=r"too large for dtype\('float32'\)"):
+        tiny("ALAD", device=device).fit(rows)

@@ -1,6 +1,8 @@
 """The net: its batches, its history, and skorch's callbacks around the moves of players."""
 
 import math
+import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import (
+    Callback,
     Checkpoint,
     EarlyStopping,
     Freezer,
@@ -226,6 +229,14 @@ def test_divergence_names_the_player_the_epoch_and_the_remedy(device):
     assert "GradientNormClipping" in message
 
 
+def test_divergence_is_told_by_another_process():
+    error = DivergenceError("generator", math.inf, epoch=7)
+    told = pickle.loads(pickle.dumps(error))
+    assert isinstance(told, DivergenceError)
+    assert str(told) == str(error)
+    assert "the loss of the generator was inf in epoch 7" in str(told)
+
+
 def test_divergence_of_a_single_member_is_noticed(device):
     class OneOf(Tug):
         def play(self, x, labels=None):
@@ -281,6 +292,27 @@ def test_training_resumes_from_a_checkpoint(device, tmp_path):
     assert second.n_iter_ == 5
     moments = second.net_.optimizer_.state_dict()["state"][0]
     assert moments["step"].item() == 3 * 5  # three batches in each epoch
+
+
+@pytest.mark.filterwarnings("ignore:.*weights_only.*")
+@pytest.mark.parametrize("schedule", ["constant", "linear", "step"])
+def test_a_checkpoint_is_trained_on_at_the_full_rate_and_with_its_averages(
+    schedule, device, tmp_path
+):
+    rates = []
+
+    def record(net):
+        rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    keep = Checkpoint(dirname=tmp_path, monitor=None)
+    params = {"device": device, "lr": 0.01, "lr_schedule": schedule, "max_epochs": 3}
+    first = tiny("ALAD", callbacks=[keep], **params).fit(table())
+    callbacks = [LoadInitState(keep), keep, Spy("on_batch_begin", record)]
+    second = tiny("ALAD", callbacks=callbacks, random_state=1, **params).fit(table())
+    assert rates[0] == 0.01
+    assert differs(networks(state(first)), networks(state(second)))
+    averaging = dict(second.net_.callbacks_)["weight_averaging"]
+    assert averaging.n_updates_ == 3 * 6  # three batches in each epoch, of both trainings
 
 
 def test_the_best_checkpoint_is_loaded(device, tmp_path):
@@ -402,6 +434,89 @@ def test_another_optimizer_can_be_given(device):
     assert detector.net_.optimizer_.param_groups[0]["momentum"] == 0.5
 
 
+@pytest.mark.parametrize("name", ["lr", "batch_size", "callbacks", "device", "train_split"])
+def test_parameters_of_the_detector_are_refused_for_the_net(name, device):
+    with pytest.raises(ValueError, match=f"net_params has '{name}', for which there is"):
+        tiny("ALAD", device=device, net_params={name: None}).fit(table())
+
+
+def test_torchs_own_data_loader_will_do(device):
+    params = {"iterator_train": torch.utils.data.DataLoader}
+    detector = tiny("ALAD", device=device, net_params=params).fit(table())
+    assert detector.history_[-1, "train_batch_count"] == 3
+    assert np.isfinite(detector.score_samples(table())).all()
+
+
+def test_epochs_and_schedule_go_by_the_batches_that_there_are(device):
+    rates = []
+
+    def record(net):
+        rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    detector = tiny(
+        "ALAD",
+        device=device,
+        lr=0.1,
+        lr_schedule="linear",
+        net_params={"iterator_train__batch_size": 4},
+        callbacks=[Spy("on_batch_begin", record)],
+    ).fit(table())
+    assert detector.history_[-1, "train_batch_count"] == 12
+    np.testing.assert_allclose(rates, 0.1 * (1 - np.arange(24) / 24))
+
+
+def test_a_scheduler_beside_a_schedule_is_refused(device):
+    step = LRScheduler("StepLR", step_size=1)
+    with pytest.raises(ValueError, match="would both set the learning rate"):
+        tiny("ALAD", device=device, lr_schedule="linear", callbacks=[step]).fit(table())
+    tiny("ALAD", device=device, callbacks=[("step", step)]).fit(table()).partial_fit(table())
+
+
+def test_a_player_may_be_frozen_as_a_whole(device):
+    first = []
+
+    def record(net):
+        first.append({k: v.cpu().numpy().copy() for k, v in net.module_.state_dict().items()})
+
+    spy = Spy("on_train_begin", record)
+    detector = tiny("ALAD", device=device, callbacks=[spy, Freezer("*.d_*")]).fit(table())
+    before, after = first[0], state(detector)
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    moved = {name for name in moved if name.startswith("games.")}
+    assert moved
+    assert not [name for name in moved if ".d_" in name]
+
+
+def test_callbacks_are_copied_with_what_they_refer_to(device, tmp_path):
+    keep = Checkpoint(dirname=tmp_path, monitor=None)
+    load = LoadInitState(keep)
+    detector = tiny("ALAD", device=device, callbacks=[("keep", keep), load]).fit(table())
+    used = dict(detector.net_.callbacks_)
+    assert used["keep"] is not keep
+    assert used["LoadInitState"].checkpoint is used["keep"]
+    assert load.checkpoint is keep
+    going_on = dict(detector.partial_fit(table()).net_.callbacks_)
+    assert going_on["keep"] is not used["keep"]
+    assert going_on["LoadInitState"].checkpoint is going_on["keep"]
+
+
+def test_a_callback_may_hold_what_cannot_be_copied(device):
+    class Writer:
+        def __init__(self):
+            self.lock, self.lines = threading.Lock(), []
+
+    class Log(Callback):
+        def __init__(self, writer):
+            self.writer = writer
+
+        def on_epoch_end(self, net, **kwargs):
+            self.writer.lines.append(len(net.history))
+
+    log = Log(Writer())
+    tiny("ALAD", device=device, callbacks=[log]).fit(table()).partial_fit(table())
+    assert log.writer.lines == [1, 2, 3]
+
+
 # ----------------------------------------------------------------------------- interruption
 
 
@@ -437,13 +552,79 @@ def test_an_interrupted_training_keeps_what_it_has(early_stopping, device):
 
 
 def test_an_interrupted_training_can_go_on(device):
-    detector = tiny("ALAD", device=device, max_epochs=9, callbacks=[interrupt_in(epoch=3)])
-    with pytest.warns(ConvergenceWarning):
-        detector.fit(table())
-    # The callback raises once more if the third epoch is played again to its second batch.
+    presses = iter([True])
+
+    def press_once(net):
+        if len(net.history) == 3 and next(presses, False):
+            raise KeyboardInterrupt
+
+    callbacks = [Spy("on_batch_end", press_once)]
+    detector = tiny("ALAD", device=device, max_epochs=9, callbacks=callbacks)
     with pytest.warns(ConvergenceWarning, match="interrupted after 2 epochs"):
-        detector.partial_fit(table())
+        detector.fit(table())
+    assert detector.partial_fit(table()).n_iter_ == 3
+
+
+@pytest.mark.parametrize("how", ["partial_fit", "fit"])
+def test_an_interruption_in_the_first_epoch_of_going_on_is_raised(how, device):
+    detector = tiny("ALAD", device=device, warm_start=True, callbacks=[interrupt_in(epoch=3)])
+    before = detector.fit(table()).score_samples(table())
+    with pytest.raises(KeyboardInterrupt):
+        getattr(detector, how)(table())
     assert detector.n_iter_ == 2
+    assert_same_bits(detector.score_samples(table()), before)
+
+
+def test_an_interruption_before_the_first_mini_batch_of_an_epoch_is_one(device):
+    def press(net):
+        if len(net.history) == 3:
+            raise KeyboardInterrupt
+
+    detector = tiny("ALAD", device=device, callbacks=[Spy("on_epoch_begin", press)], max_epochs=5)
+    with pytest.warns(ConvergenceWarning, match="interrupted after 2 epochs"):
+        detector.fit(table())
+    assert detector.n_iter_ == 2
+
+
+def test_an_interrupted_early_stopping_restores_the_best_networks(device, monkeypatch):
+    losses, states = iter([3.0, 2.0, 1.0]), []
+
+    def judge(self, x):
+        return torch.tensor(next(losses), device=x.device)
+
+    def press(net):
+        if len(net.history) == 4:
+            raise KeyboardInterrupt
+
+    def record(net):
+        states.append({k: v.cpu().numpy().copy() for k, v in net.module_.state_dict().items()})
+
+    detector = tiny(
+        "ALAD",
+        device=device,
+        max_epochs=9,
+        early_stopping=True,
+        callbacks=[Spy("on_epoch_end", record), Spy("on_batch_end", press)],
+    )
+    monkeypatch.setattr(type(detector._make_game(4)()), "validation_loss", judge)
+    with pytest.warns(ConvergenceWarning, match="interrupted after 3 epochs"):
+        detector.fit(table())
+    assert_same_bits(networks(state(detector)), networks(states[2]))
+
+
+@pytest.mark.parametrize("best", [1.0, -1.0])
+def test_early_stopping_takes_every_improvement_for_one(best, device, monkeypatch):
+    losses = iter(np.float32(best) - np.float32(1e-6) * np.array([0, 1, 2, 1, 0], np.float32))
+
+    def judge(self, x):
+        return torch.tensor(next(losses), device=x.device)
+
+    detector = tiny(
+        "ALAD", device=device, max_epochs=9, early_stopping=True, n_iter_no_change=2, callbacks=[]
+    )
+    monkeypatch.setattr(type(detector._make_game(4)()), "validation_loss", judge)
+    assert detector.fit(table()).n_iter_ == 5
+    assert detector.history_[:, "valid_loss_best"] == [True, True, True, False, False]
 
 
 def test_an_interruption_in_the_first_epoch_is_raised(device):

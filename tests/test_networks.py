@@ -247,3 +247,15 @@ def test_networks_without_a_method_are_refused(missing, device):
     networks = type("Lacking", (BaseEstimator,), dict.fromkeys(methods, print))()
     with pytest.raises(ValueError, match="The 'networks' parameter of ALAD must be"):
         tiny("ALAD", device=device, networks=networks).fit(table())
+
+
+@pytest.mark.parametrize("sizes", [100, (8.0,), (-1,), (0,), "16", None])
+def test_widths_that_are_none_are_refused(sizes, device):
+    message = "hidden_layer_sizes must be a tuple of positive integers"
+    with pytest.raises(ValueError, match=message):
+        tiny("ALAD", device=device, networks=MLP(hidden_layer_sizes=sizes)).fit(table())
+
+
+def test_a_class_of_networks_is_refused(device):
+    with pytest.raises(ValueError, match=r"networks=MLP is a class: give an instance of it, MLP\("):
+        tiny("ALAD", device=device, networks=MLP).fit(table())

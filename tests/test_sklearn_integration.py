@@ -407,7 +407,8 @@ def test_scoring_monitor_scores_every_epoch(name, device):
 
     rows, labels = labelled()
     monitor = ScoringMonitor(scoring="roc_auc")
-    tiny(name, device=device, max_epochs=3).set_callbacks(monitor).fit(rows, labels)
+    frame = pd.DataFrame(rows).add_prefix("x")  # whose names no score warns of
+    tiny(name, device=device, max_epochs=3).set_callbacks(monitor).fit(frame, labels)
     scores = [row["roc_auc"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(scores) == 3
     assert all(0 <= score <= 1 for score in scores)
