@@ -66,11 +66,8 @@ def adbench():
         if protocol == "dte":
             means = pd.concat([means, published_means(part.dataset.unique())])
         write(name, means.rename_axis("detector"))
-        for metric in ("auroc", "ap"):
-            per_set = part[part.score.isin(["", DEFAULT_SCORE])].pivot_table(
-                index="dataset", columns="method", values=metric
-            )
-            write(f"{name}_{metric}", per_set[per_set.mean().sort_values().index[::-1]])
+        if protocol == "one-class":
+            set_by_set(part[part.method.isin(SET_BY_SET) & part.score.isin(["", DEFAULT_SCORE])])
 
     rcgan_adbench(rows[rows.protocol == "one-class"])
     ama = complete(rows[(rows.protocol == "one-class") & (rows.method == "AMA")], ["seed"])
@@ -85,8 +82,27 @@ def adbench():
     if len(members.columns) == 6:
         means = members.groupby("dataset").mean()
         means.loc["mean"] = means.mean()
-        means.columns = [f"{METRICS[metric]}, {method}" for metric, method in means.columns]
+        names = {"ALAD": "1 member", "ALAD, 3 members": "3", "ALAD, 10 members": "10"}
+        means = means.reindex(columns=[*names], level=1)
+        means.columns = [f"{METRICS[metric]}, {names[method]}" for metric, method in means.columns]
         write("members", means)
+
+
+#: Detectors with their defaults, and what they are compared with.
+SET_BY_SET = (
+    *("ALAD", "RCGAN", "WALDO", "WAE", "CoRA", "ARN", "AMA", "Denoising autoencoder", "k-NN"),
+    *("LocalOutlierFactor", "IsolationForest", "OneClassSVM", "PCA-2 residual", "L2 norm"),
+)
+
+
+def set_by_set(rows):
+    """AUROC and average precision for each data set, the detectors in one order."""
+    wide = rows.pivot_table(index="dataset", columns="method", values=["auroc", "ap"])
+    order = wide.auroc.mean().sort_values().index[::-1]
+    for metric in ("auroc", "ap"):
+        table = wide[metric][order]
+        table.loc["mean"] = table.mean()
+        write(f"adbench_{metric}", table)
 
 
 def published_means(datasets):
@@ -165,14 +181,14 @@ def rcgan():
 
     rows = rows[~rows.method.isin({*tables["3"], *tables["4"]} - {"RCGAN"})]
     learns = rows.method.str.startswith("RCGAN")
-    names = {"features": ", features score", "combined": ", combined score"}
+    names = {name: f", {name} score" for name in ("discriminator", "features", "combined")}
     rows["method"] += rows.score.map(names).fillna("")
     for data, group in rows.groupby("data"):
         theirs = paper[(paper.table == "1") & (paper.data == data)]
         write(f"rcgan_1_{data}", beside_published(group, ["method", *case[1:]], theirs))
 
     f1 = rows.pivot_table(index=case, columns="method", values="f1", aggfunc=mean_and_sd)
-    brief = f1.reindex(columns=["RCGAN", *("RCGAN" + name for name in names.values())])
+    brief = f1.reindex(columns=["RCGAN" + name for name in names.values()])
     trivial = rows[~learns].pivot_table(index=case, columns="method", values="f1").idxmax(axis=1)
     brief["best baseline"] = [f1.loc[key, name] for key, name in trivial.items()]
     brief["which"] = trivial
@@ -239,6 +255,8 @@ def waldo():
     paper = paper[paper.data == "kdd99"]
     for metric in ("auroc", "auprc", "ap"):
         for place in ("mixture", "held_out"):
+            if (metric, place) == ("auprc", "held_out"):
+                continue
             table = by_rate(rows[rows.contamination == 0], f"{place}_{metric}")
             if place == "mixture" and metric in paper:
                 table = with_quoted(table, paper[paper.table == "1"], metric)
@@ -298,7 +316,7 @@ def waldo_adbench():
     ].mean()
     cells = means.groupby(["setting", "method", "score"], sort=False).agg(mean_and_sd)
     cells = cells.where(cells != "nan").rename(columns=METRICS).reset_index(["method", "score"])
-    write("waldo_adbench", cells)
+    write("waldo_adbench", cells.sort_index(kind="stable"))
 
 
 def complete(rows, run):
@@ -312,9 +330,10 @@ def waldo_figures():
     case = ["codes", "prior_on"]
     codes = rows[rows.part == "codes"].rename(columns={"auroc": "AUROC of the distance"})
     columns = ["inlier_mean", "outlier_mean", "AUROC of the distance"]
-    codes["nu"] = codes.nu.map(str)
-    numbers = codes.groupby(["nu", *case], sort=False)[columns].agg(mean_and_sd)
-    write("waldo_codes", numbers.reset_index(case).rename(columns=in_words))
+    codes["ν"] = codes.nu.map(str)
+    numbers = codes.groupby(["ν", *case], sort=False)[columns].agg(mean_and_sd).reset_index(case)
+    names = {f"{kind}_mean": f"mean distance, {kind}s" for kind in ("inlier", "outlier")}
+    write("waldo_codes", numbers.rename(columns=names).rename(columns=in_words))
 
     distances = pd.DataFrame(
         {"ν": str(row.nu), "codes": row.codes, "rows": source}
@@ -402,10 +421,8 @@ def arn():
     is_ablation, is_leak = rows.method.isin(ABLATION), rows.method == "ARN-N, leak"
 
     compared = is_plain & ~is_ablation & ~is_leak
-    for data, part in rows[compared].groupby("data"):
-        theirs = paper[(paper.table == "2") & (paper.data == data)]
-        table = beside_published(part, ["detector", "inputs"], theirs, ARN_METRICS, "auroc", 2)
-        write(f"arn_2_{data}", table)
+    others = rows[compared & ~is_usual & rows.method.str.startswith("ARN")]
+    write("arn_2_scores", over("data", others, paper[:0], "auroc"))
     for metric in ("auroc", "auprc"):
         theirs = paper[paper.table == "2"]
         write(f"arn_2_{metric}", over("data", rows[compared & is_usual], theirs, metric))
@@ -464,14 +481,13 @@ def arn_labels():
     write("arn_labels", table.rename(columns="{:.0%}".format))
 
 
-def arn_tried():
-    """Variants of ARN: means over the sets."""
-    rows = load("arn_tried")
+def tried(table):
+    """Variants of a method: means over the sets."""
+    rows = load(table)
     n_sets = rows.groupby("variant").dataset.transform("nunique")
     rows = rows[n_sets == n_sets.max()]
-    write(
-        "arn_tried", rows.pivot_table(index="variant", columns="score", values="auroc", sort=False)
-    )
+    means = rows.pivot_table(index="variant", columns="score", values="auroc", sort=False)
+    write(table, means)
 
 
 ABLATED = ", (without KL|ELBO)$"
@@ -482,8 +498,9 @@ def over(what, rows, theirs, metric, also_by=()):
     """Means of a metric, one column for each value of `what`, and the published ones under them."""
     by = [*also_by, "detector", "inputs"]
     ours = rows.pivot_table(index=by, columns=what, values=metric, aggfunc=mean_and_sd)
-    if not also_by:
-        ours = ours.loc[rows.groupby(by)[metric].mean().sort_values(ascending=False).index]
+    if not also_by:  # the best first, those that have not run everywhere last
+        order = rows.groupby(by)[metric].mean().to_frame().assign(gaps=ours.isna().sum(axis=1))
+        ours = ours.loc[order.sort_values(["gaps", metric], ascending=[True, False]).index]
     theirs = theirs.assign(
         detector=theirs.method + " (published)",
         inputs="",
@@ -536,6 +553,8 @@ def threshold():
     means = cases.groupby(["rule", "method"], sort=False).mean().unstack()
     for metric in means.columns.levels[0]:
         write(f"threshold_{metric}", means[metric])
+    auto = cases[cases.rule == "percentile 95"].groupby("method", sort=False).false_positives
+    write("threshold_auto", auto.agg(["mean", "median", "min", "max"]), precision=2)
 
 
 def front_door():
@@ -760,6 +779,24 @@ def in_words(name):
     return name.replace("_mb", " (MB)").replace("_", " ")
 
 
+def commands():
+    """All commands whose results are in the tables, with the versions and the machines."""
+    parts = []
+    for path in sorted(results.FOLDER.glob("*.json")):
+        content = json.loads(path.read_text())
+        if "runs" not in content:
+            continue
+        used = {row["run"] for row in content["rows"]}
+        runs = [run for number, run in enumerate(content["runs"]) if number in used]
+        of = {name: ", ".join(sorted({str(run[name]) for run in runs})) for name in runs[0]}
+        lines = [path.stem, "-" * len(path.stem), "", ".. code-block:: console", ""]
+        lines += [f"   $ {command}" for command in sorted({run["command"] for run in runs})]
+        lines += ["", f"Python {of['python']}, torch {of['torch']}, scikit-learn"]
+        lines += [f"{of['scikit-learn']}, skorch {of['skorch']}; {of['cpu']}, {of['cores']} cores."]
+        parts.append("\n".join(lines))
+    (DOC / "tables" / "commands.rst").write_text("\n\n".join(parts) + "\n")
+
+
 if __name__ == "__main__":
     for table, render in {
         "adbench": adbench,
@@ -774,7 +811,8 @@ if __name__ == "__main__":
         "arn_noise": arn_noise,
         "arn_labels": arn_labels,
         "arn_boundary": partial(boundary, "arn_boundary"),
-        "arn_tried": arn_tried,
+        "arn_tried": partial(tried, "arn_tried"),
+        "alad_tried": partial(tried, "alad_tried"),
         "cifar_brightness": cifar_brightness,
         "published": published_trivial,
         "threshold": threshold,
@@ -787,3 +825,4 @@ if __name__ == "__main__":
     }.items():
         if (results.FOLDER / f"{table}.json").exists():
             render()
+    commands()

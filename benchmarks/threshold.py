@@ -1,7 +1,8 @@
 """Rules that set a threshold from the training scores alone, where no contamination is known.
 
-Each rule is applied to the scores of the training rows (one-class protocol of `adbench.py`) and
-judged on the test rows, next to the F1 of who knows the number of anomalies.
+Each rule is applied to the scores of the training rows (one-class protocol of `adbench.py`), or of
+a tenth of them that the detector is not fitted on, and judged on the test rows, next to the F1 of
+who knows the number of anomalies.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import results
 from adbench import METHODS, load
 from files import add_data_home
 from scipy.stats import median_abs_deviation
-from sklearn.metrics import balanced_accuracy_score, f1_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.model_selection import train_test_split
 
 from skgad.datasets import list_adbench
 
@@ -32,6 +34,7 @@ def boxplot_limit(scores):
     return high + 1.5 * (high - low)
 
 
+HELD_OUT = ", tenth held out"
 RULES = (
     {f"percentile {q}": partial(np.percentile, q=q) for q in (90, 95, 97.5, 99, 99.5)}
     | {f"median + {k} MAD": partial(robust_limit, k=k) for k in (3, 5)}
@@ -43,8 +46,11 @@ RULES = (
 def evaluate(dataset, method, seed, data_home):
     """For each rule: F1, balanced accuracy and the share of normal test rows that are flagged."""
     split = protocols.split_one_class(*load(dataset, data_home), seed)
-    detector = METHODS[method](seed).fit(split.X_train)
-    train, test = (-detector.score_samples(X) for X in (split.X_train, split.X_test))
+    X_train = X_rule = split.X_train
+    if method.endswith(HELD_OUT):
+        X_train, X_rule = train_test_split(split.X_train, test_size=0.1, random_state=seed)
+    detector = METHODS[method.removesuffix(HELD_OUT)](seed).fit(X_train)
+    train, test = (-detector.score_samples(X) for X in (X_rule, split.X_test))
 
     def judge(flags):
         return {
@@ -55,13 +61,16 @@ def evaluate(dataset, method, seed, data_home):
 
     rules = {name: judge((test > rule(train)).astype(int)) for name, rule in RULES.items()}
     known = protocols.flag_top(test, split.y_test.sum())
-    return {"rules": {"known rate": judge(known)} | rules}
+    auroc = roc_auc_score(split.y_test, test)
+    return {"auroc": auroc, "rules": {"known rate": judge(known)} | rules}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = ["IsolationForest", "k-NN", "Denoising autoencoder", "ALAD"]
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=default)
+    methods = [*METHODS, *(name + HELD_OUT for name in METHODS)]
+    default += [name + HELD_OUT for name in default[2:]]
+    parser.add_argument("--methods", nargs="+", choices=methods, default=default)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
     add_data_home(parser, "adbench/")

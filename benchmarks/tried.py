@@ -1,4 +1,4 @@
-"""What was tried to make ARN rank better: variants on a part of the development sets, one-class."""
+"""What was tried to make ALAD and ARN rank better: variants on a part of the development sets."""
 
 import argparse
 from functools import partial
@@ -8,36 +8,62 @@ import results
 from adbench import METHODS, SCORES_OF, load, rescored
 from files import add_data_home
 
+from skgad import MLP
+from skgad.callbacks import WeightAveraging
+
 DATASETS = [
     *("40_vowels", "20_letter", "14_glass", "18_Ionosphere"),
     *("6_cardio", "38_thyroid", "30_satellite", "12_fault"),
 ]
+
+
+def mini_batches(number, n_rows, batch_size=128):
+    """The number of epochs that has about as many mini-batches."""
+    return {"max_epochs": round(number / max(1, round(n_rows / batch_size)))}
+
+
+#: For each method what is changed: parameters, or a function of the number of training rows.
 VARIANTS = {
-    "default": {},
-    "label_noise=0": {"label_noise": 0.0},
-    "label_noise_decay=1": {"label_noise_decay": 1.0},
-    "kl_weight=0.1": {"kl_weight": 0.1},
-    "kl_weight=1": {"kl_weight": 1.0},
-    "adversarial_weight=0": {"adversarial_weight": 0.0},
-    "adversarial_weight=0.1": {"adversarial_weight": 0.1},
-    "latent_dim=64": {"latent_dim": 64},
-    "lr=0.002": {"lr": 2e-3},
-    "average of weights (decay 0.99)": {"callbacks": True},
-    "n_members=3": {"n_members": 3},
+    "ALAD": {
+        "default": {},
+        "latent_weight=1": {"latent_weight": 1.0},
+        "latent_discriminator=False": {"latent_discriminator": False},
+        "spectral_norm=True": {"spectral_norm": True},
+        "ema_decay=None": {"ema_decay": None},
+        "ema_decay=0.999": {"ema_decay": 0.999},
+        "lr_schedule='constant'": {"lr_schedule": "constant"},
+        "lr=0.0005": {"lr": 5e-4},
+        "lr=0.005": {"lr": 5e-3},
+        "latent_dim=16": {"latent_dim": 16},
+        "batch_size=32, as many mini-batches": {"batch_size": 32},
+        "layers of 64 and 32 units": {"networks": MLP((64, 32))},
+        "dropout of 0.2": {"networks": MLP(dropout=0.2)},
+        "5000 mini-batches": partial(mini_batches, 5000),
+    },
+    "ARN": {
+        "default": {},
+        "label_noise=0": {"label_noise": 0.0},
+        "label_noise_decay=1": {"label_noise_decay": 1.0},
+        "kl_weight=0.1": {"kl_weight": 0.1},
+        "kl_weight=1": {"kl_weight": 1.0},
+        "adversarial_weight=0": {"adversarial_weight": 0.0},
+        "adversarial_weight=0.1": {"adversarial_weight": 0.1},
+        "latent_dim=64": {"latent_dim": 64},
+        "lr=0.002": {"lr": 2e-3},
+        "average of weights (decay 0.99)": {"callbacks": [WeightAveraging(0.99)]},
+        "n_members=3": {"n_members": 3},
+    },
 }
 
 
-def evaluate(dataset, variant, seed, data_home):
+def evaluate(method, dataset, variant, seed, data_home):
     """AUROC and average precision of each score, from one fit."""
-    from skgad.callbacks import WeightAveraging
-
     split = protocols.split_one_class(*load(dataset, data_home), seed)
-    params = dict(VARIANTS[variant])
-    if "callbacks" in params:
-        params["callbacks"] = [WeightAveraging(0.99)]
-    detector = METHODS["ARN"](seed, **params).fit(split.X_train)
+    params = VARIANTS[method][variant]
+    params = params(len(split.X_train)) if callable(params) else params
+    detector = METHODS[method](seed, **params).fit(split.X_train)
     rows = []
-    for score in SCORES_OF["ARN"]:
+    for score in SCORES_OF[method]:
         scores = -rescored(detector, score, split.X_train).score_samples(split.X_test)
         values = protocols.metrics(split.y_test, scores)
         rows.append({"score": score, "auroc": values["auroc"], "ap": values["ap"]})
@@ -46,21 +72,23 @@ def evaluate(dataset, variant, seed, data_home):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("method", choices=VARIANTS)
     parser.add_argument("--datasets", nargs="+", default=DATASETS)
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--variants", nargs="+", help="default: all")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
     add_data_home(parser, "adbench/")
     args = parser.parse_args()
     tasks = [
         (
             {"dataset": dataset, "variant": variant, "seed": seed},
-            partial(evaluate, dataset, variant, seed, args.data_home),
+            partial(evaluate, args.method, dataset, variant, seed, args.data_home),
         )
-        for variant in args.variants
+        for variant in args.variants or VARIANTS[args.method]
         for dataset in args.datasets
         for seed in range(args.seeds)
     ]
-    results.run("arn_tried", tasks)
+    results.run(f"{args.method.lower()}_tried", tasks, args.jobs)
 
 
 if __name__ == "__main__":
