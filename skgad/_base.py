@@ -163,21 +163,21 @@ class BaseDetector(
     def __init__(
         self,
         *,
-        n_members,
-        contamination,
-        max_epochs,
-        batch_size,
-        lr,
-        lr_schedule,
-        early_stopping,
-        validation_fraction,
-        n_iter_no_change,
-        warm_start,
-        callbacks,
-        net_params,
-        device,
-        random_state,
-        verbose,
+        n_members=1,
+        contamination="auto",
+        max_epochs="auto",
+        batch_size=128,
+        lr=1e-3,
+        lr_schedule="linear",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change="auto",
+        warm_start=False,
+        callbacks=None,
+        net_params=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
     ):
         self.n_members = n_members
         self.contamination = contamination
@@ -735,8 +735,9 @@ class BaseDetector(
             and cls.__module__.startswith("skgad.")
             and "__init__" in vars(cls)  # no base class of some of them
         ]
+        only = f", only {' and '.join(kinds)}" if kinds else ""
         raise ValueError(
-            f"{type(self).__name__} cannot {verb} kind={kind!r}, only {' and '.join(kinds)}. "
+            f"{type(self).__name__} cannot {verb} kind={kind!r}{only}. "
             f"Detectors that can: {', '.join(others) or 'none in this version of skgad'}."
         )
 
