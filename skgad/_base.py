@@ -293,22 +293,23 @@ class BaseDetector(
                     train_split=None if valid is None else predefined_split(valid),
                 )
                 context = self._begin_fit_task(given, y, n_epochs)
-                extra = [] if context is None else [FitTasks(self, context, given, y, X, labels)]
+
+                def results(net):
+                    state = {"_seed": seed, "_generator_state": generator_state(device)}
+                    return self._results(net, X, labels) | state
+
+                extra = [] if context is None else [FitTasks(self, context, given, y, results)]
                 extra += self._callbacks_of_one_training(net, schedule, n_epochs, n_batches)
                 self._train(net, train, extra)
-                state = generator_state(device)
-
-            if net.interrupted_:
-                if len(net.history) == n_epochs_before:
-                    raise KeyboardInterrupt
-                warnings.warn(
-                    f"Training was interrupted after {len(net.history)} epochs.",
-                    ConvergenceWarning,
-                    stacklevel=4,
-                )
-            self.__dict__.update(self._results(net, X, labels))
-            self._seed = seed
-            self._generator_state = state
+                if net.interrupted_:
+                    if len(net.history) == n_epochs_before:
+                        raise KeyboardInterrupt
+                    warnings.warn(
+                        f"Training was interrupted after {len(net.history)} epochs.",
+                        ConvergenceWarning,
+                        stacklevel=4,
+                    )
+                self.__dict__.update(results(net))
         if context is not None:
             context.call_on_fit_task_end(estimator=self, X=given, y=y)
         return self

@@ -1,6 +1,6 @@
 """skorch callbacks that skorch lacks."""
 
-from copy import copy
+from copy import copy, deepcopy
 
 from skorch.callbacks import Callback, EarlyStopping
 from torch.optim.lr_scheduler import MultiStepLR, PolynomialLR
@@ -176,17 +176,16 @@ class FitTasks(Callback):
         The task of fitting it, whose subtasks are the epochs.
     X, y
         What `fit` was given.
-    rows, labels
-        What became of it.
+    results : callable
+        Gives the fitted attributes that follow from a net.
     """
 
-    def __init__(self, detector, context, X, y, rows, labels):
+    def __init__(self, detector, context, X, y, results):
         self.detector = detector
         self.context = context
         self.X = X
         self.y = y
-        self.rows = rows
-        self.labels = labels
+        self.results = results
 
     def on_epoch_begin(self, net, **kwargs):
         """Begin a subtask."""
@@ -199,15 +198,15 @@ class FitTasks(Callback):
             estimator=self.detector,
             X=self.X,
             y=self.y,
-            reconstruction_attributes=lambda: self.detector._results(
-                self._copy(net), self.rows, self.labels
-            ),
+            reconstruction_attributes=lambda: self.results(self._copy(net)),
         )
         if stop:
             raise KeyboardInterrupt  # skorch's way of ending a training
 
     def _copy(self, net):
-        """The net as it is now, without this callback."""
+        """The net as it is now, without what belongs to this training alone."""
         net = copy(net)
-        net.callbacks_ = [pair for pair in net.callbacks_ if pair[1] is not self]
+        net.callbacks_ = [(name, callback) for name, callback in net.callbacks_ if name]
+        net.history_ = deepcopy(net.history_)
+        net.train_split = None
         return net

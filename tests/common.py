@@ -151,6 +151,16 @@ def differs(one, other):
     return any(not np.array_equal(one[name], other[name]) for name in one)
 
 
+class WatchRows(Callback):
+    """Call ``function(training, rows)`` for every mini-batch."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        self.function(training, batch[0].cpu().numpy())
+
+
 class Spy(Callback):
     """Call ``function(net)`` at ``event``; cloning a callback leaves functions as they are."""
 

@@ -377,8 +377,8 @@ def test_the_papers_networks_are_built_trained_and_scored(n_samples, device):
     order = np.random.RandomState(0).permutation(n_samples)
     scores = detector.score_samples(rows)
     assert_same_bits(detector.score_samples(rows[order]), scores[order])
-    x_hat = output(detector.net_.module_.scorers[0].encoder, rows)
-    assert x_hat.shape == (n_samples, 2)
+    codes = output(detector.net_.module_.scorers[0].encoder, rows)
+    np.testing.assert_allclose(detector.transform(rows), codes, rtol=1e-3, atol=1e-5)
 
 
 def test_branches_see_what_they_are_meant_for(device):
@@ -399,6 +399,8 @@ def test_branches_see_what_they_are_meant_for(device):
     [
         ("latent_dim", 0),
         ("latent_dim", 1.5),
+        ("latent_weight", -0.1),
+        ("networks", 3),
         ("score_type", "feature"),
         ("latent_discriminator", "yes"),
         ("spectral_norm", 3),
@@ -420,3 +422,26 @@ def test_without_networks_there_are_mlps(device):
     detector = ALAD(max_epochs=1, random_state=0, device=device).fit(table())
     other = ALAD(networks=MLP(), max_epochs=1, random_state=0, device=device).fit(table())
     assert_same_bits(state(detector), state(other))
+
+
+def test_early_stopping_watches_the_mean_absolute_error(device):
+    made = game(device)
+    x = ROWS.astype(float)
+    expected = np.abs(x - output(made.decoder, output(made.encoder, x))).mean()
+    loss = made.validation_loss(torch.from_numpy(ROWS).to(device))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("given", [None, (0.9, 0.99)])
+def test_adam_has_the_betas_of_the_paper_unless_told(given, device):
+    net_params = None if given is None else {"optimizer__betas": given}
+    detector = tiny("ALAD", device=device, net_params=net_params).fit(table())
+    assert type(detector.net_.optimizer_) is torch.optim.Adam
+    (group,) = detector.net_.optimizer_.param_groups
+    assert group["betas"] == (given or (0.5, 0.999))
+
+
+def test_the_latent_weight_reaches_the_games(device):
+    detector = tiny("ALAD", device=device, latent_weight=0.25, n_members=2).fit(table())
+    module = detector.net_.module_
+    assert {made.latent_weight for made in (*module.games, *module.averages)} == {0.25}

@@ -214,3 +214,36 @@ def test_the_schedule_is_no_part_of_the_detector(device):
     ]
     assert detector.net_.optimizer_.param_groups[0]["lr"] == detector.lr
     assert differs(state(detector), state(constant))
+
+
+def test_a_decay_of_zero_is_the_last_weights(device):
+    averaged = tiny("ALAD", device=device, ema_decay=0.0).fit(table())
+    last = tiny("ALAD", device=device, ema_decay=None).fit(table())
+    assert_same_bits(averaged.score_samples(table()), last.score_samples(table()))
+
+
+def test_held_out_rows_do_not_count_in_the_schedule(device):
+    rates = []
+    spy = Spy("on_grad_computed", lambda net: rates.append(net.optimizer_.param_groups[0]["lr"]))
+    tiny(
+        "ALAD",
+        device=device,
+        lr=0.1,
+        lr_schedule="linear",
+        max_epochs=4,
+        early_stopping=True,
+        validation_fraction=0.5,
+        n_iter_no_change=9,
+        callbacks=[spy],
+    ).fit(table())
+    # 24 rows to train on are two mini-batches of two moves each
+    np.testing.assert_allclose(rates, np.repeat(0.1 * (1 - np.arange(8) / 8), 2))
+
+
+def test_a_changed_learning_rate_is_where_the_next_schedule_starts(device):
+    rates = []
+    spy = Spy("on_batch_begin", lambda net: rates.append(net.optimizer_.param_groups[0]["lr"]))
+    params = {"lr_schedule": "linear", "warm_start": True, "callbacks": [spy]}
+    detector = tiny("ALAD", device=device, lr=0.1, **params).fit(table())
+    detector.set_params(lr=0.02).fit(table())
+    np.testing.assert_allclose(rates[6:], 0.02 * (1 - np.arange(6) / 6))

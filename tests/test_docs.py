@@ -6,8 +6,10 @@ import inspect
 import pkgutil
 import re
 
+import numpy
 import pytest
 from conftest import ROOT
+from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import skgad
@@ -69,3 +71,24 @@ def test_links_of_the_readme_lead_somewhere():
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
     missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
     assert not missing
+
+
+def documented_defaults(thing):
+    """Defaults of the docstring, as text."""
+    for parameter in NumpyDocString(inspect.getdoc(thing))["Parameters"]:
+        if found := re.search(r"default=(.+)$", parameter.type):
+            yield from ((name, found[1]) for name in parameter.name.split(", "))
+
+
+@pytest.mark.parametrize("name", [n for n in OBJECTS if not inspect.isabstract(OBJECTS[n])])
+def test_documented_defaults_are_those_of_the_signature(name):
+    parameters = inspect.signature(OBJECTS[name]).parameters
+    documented = dict(documented_defaults(OBJECTS[name]))
+    actual = {
+        key: parameter.default
+        for key, parameter in parameters.items()
+        if parameter.default is not inspect.Parameter.empty and key != "y"
+    }
+    assert documented.keys() == actual.keys()
+    for key, text in documented.items():
+        assert eval(text, {"numpy": numpy} | vars(skgad)) == actual[key], key

@@ -310,3 +310,66 @@ def test_the_epoch_reaches_all_games_and_their_averages():
     ensemble.start_averaging()
     ensemble.set_epoch(7)
     assert [game.epoch for game in (*ensemble.games, *ensemble.averages)] == [7] * 4
+
+
+def test_codes_are_drawn_anew_for_every_batch_and_every_member():
+    drawn = []
+
+    class Drawing(Tug):
+        def play(self, x, labels=None):
+            drawn.append(self.sample_latent(x).numpy())
+            yield "left", self.a(x).mean()
+
+    ensemble, x = Ensemble(Drawing, 2), torch.from_numpy(ROWS[:, :3])
+    for _ in range(2):
+        list(ensemble.play(x))
+    assert len(np.unique(np.concatenate(drawn), axis=0)) == 2 * 2 * len(x)
+
+
+def test_the_games_that_score_take_what_they_need_from_all_rows():
+    class Finishing(Tug):
+        taken = None
+
+        def finish(self, apply, labels):
+            self.taken = apply, labels
+
+    ensemble = Ensemble(Finishing, 2)
+    ensemble.finish("apply", "labels")
+    assert [made.taken for made in ensemble.games] == [("apply", "labels")] * 2
+    ensemble.start_averaging()
+    ensemble.finish("again", "labels")
+    assert [made.taken for made in ensemble.averages] == [("again", "labels")] * 2
+
+
+def test_everything_that_is_given_comes_from_the_averages():
+    ensemble, x = Ensemble(Tug, 2), torch.from_numpy(ROWS[:, :3])
+    for made in ensemble.games:
+        made.decoder = nn.Linear(3, 3)
+    ensemble.start_averaging()
+    with torch.no_grad():
+        for p in ensemble.averages.parameters():
+            p.zero_()
+        given = {
+            "score": ensemble.score(x),
+            "encode": ensemble.encode(x),
+            "reconstruct": ensemble.reconstruct(x, "inlier"),
+            "sample": ensemble.sample(5, "inlier", "cpu"),
+            "validation_loss": ensemble.validation_loss(x),
+        }
+    assert [name for name, values in given.items() if values.any()] == []
+
+
+def test_the_units_of_the_members_are_part_of_the_state_dict():
+    scores = np.random.RandomState(0).gamma(2, [[1], [100]], size=(2, 50))
+    ensemble, other = Ensemble(Tug, 2), Ensemble(Tug, 2)
+    ensemble.calibrate(scores.T)
+    other.load_state_dict(ensemble.state_dict())
+    one, two = (e.combine(torch.from_numpy(scores)).numpy() for e in (ensemble, other))
+    assert_same_bits(one, two)
+
+
+def test_a_member_that_scored_all_training_rows_alike_keeps_its_unit():
+    ensemble = Ensemble(Tug, 2)
+    ensemble.calibrate(np.stack([np.full(21, 3.0), np.arange(21.0)]).T)
+    combined = ensemble.combine(torch.tensor([[3.5], [15.0]], dtype=torch.float64))
+    assert combined.item() == pytest.approx((0.5 + (15 - 10) / 10) / 2)

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from common import Spy, assert_same_bits, differs, state, table, tiny
+from common import Spy, WatchRows, assert_same_bits, differs, state, table, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -551,20 +551,6 @@ def test_an_interrupted_training_keeps_what_it_has(early_stopping, device):
     assert detector.fit(table()).n_iter_ == 2
 
 
-def test_an_interrupted_training_can_go_on(device):
-    presses = iter([True])
-
-    def press_once(net):
-        if len(net.history) == 3 and next(presses, False):
-            raise KeyboardInterrupt
-
-    callbacks = [Spy("on_batch_end", press_once)]
-    detector = tiny("ALAD", device=device, max_epochs=9, callbacks=callbacks)
-    with pytest.warns(ConvergenceWarning, match="interrupted after 2 epochs"):
-        detector.fit(table())
-    assert detector.partial_fit(table()).n_iter_ == 3
-
-
 @pytest.mark.parametrize("how", ["partial_fit", "fit"])
 def test_an_interruption_in_the_first_epoch_of_going_on_is_raised(how, device):
     detector = tiny("ALAD", device=device, warm_start=True, callbacks=[interrupt_in(epoch=3)])
@@ -647,3 +633,75 @@ def test_early_stopping_is_no_interruption(device):
         warnings.simplefilter("error")
         stop = EarlyStopping(monitor="generator_loss", patience=1, threshold=10)
         tiny("ALAD", device=device, max_epochs=9, callbacks=[stop]).fit(table())
+
+
+def test_a_part_of_a_part_has_the_rows_and_the_labels_of_the_table(device):
+    labels = np.array([0, 1, -1, 0, 1, 0], np.int8)
+    rows = Rows(np.arange(6, dtype=np.float32)[:, None], labels, device)
+    part = rows.part(np.array([5, 4, 2, 0])).part(np.array([0, 1, 3]))
+    assert len(part) == 3
+    x, known = part[np.arange(3)]
+    assert x[:, 0].tolist() == [5, 4, 0]
+    assert known.tolist() == [0, 1, 0]
+    assert [group.tolist() for group in part.groups] == [[1], [0, 2]]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_detector_shuffles_its_rows_in_every_epoch_unless_told(shuffle, device):
+    seen, rows = [], table().astype(np.float32)
+    detector = tiny("ALAD", device=device, callbacks=[WatchRows(lambda _, x: seen.append(x))])
+    if not shuffle:
+        detector.set_params(net_params={"iterator_train__shuffle": False})
+    detector.fit(rows)
+    epochs = np.concatenate(seen).reshape(2, *rows.shape)
+    for epoch in epochs:
+        assert_same_bits(epoch[np.lexsort(epoch.T)], rows[np.lexsort(rows.T)])
+        assert np.array_equal(epoch, rows) != shuffle
+    assert np.array_equal(*epochs) != shuffle
+
+
+def test_the_warning_of_an_interruption_points_at_the_call(device):
+    detector = tiny("ALAD", device=device, max_epochs=9, callbacks=[interrupt_in(epoch=4)])
+    with pytest.warns(ConvergenceWarning) as caught:
+        detector.fit(table())
+    assert caught[0].filename == __file__
+
+
+def test_the_networks_are_compiled_one_by_one_if_asked(device, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda net, **how: compiled.append((net, how)))
+    params = {"compile": True, "compile__dynamic": True}
+    detector = tiny("ALAD", device=device, n_members=2, net_params=params).fit(table())
+    networks = [network for made in detector.net_.module_.games for network in made.children()]
+    assert len(networks) == 2 * 5
+    assert [id(network) for network, _ in compiled] == [id(network) for network in networks]
+    assert all(how == {"dynamic": True} for _, how in compiled)
+
+
+def test_after_an_interruption_training_goes_on_at_the_full_rate(device):
+    pressed, rates = [], []
+
+    def press(net):
+        if len(net.history) == 3 and not pressed:
+            pressed.append(True)
+            raise KeyboardInterrupt
+
+    def record(net):
+        rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    detector = tiny(
+        "ALAD",
+        device=device,
+        lr=0.1,
+        lr_schedule="linear",
+        max_epochs=9,
+        callbacks=[Spy("on_batch_end", press), Spy("on_batch_begin", record)],
+    )
+    with pytest.warns(ConvergenceWarning, match="interrupted after 2 epochs"):
+        detector.fit(table())
+    before, offset = state(detector), detector.offset_
+    assert detector.partial_fit(table()).n_iter_ == 3
+    assert detector.history_[:, "epoch"] == [1, 2, 3]
+    assert rates[-3:] == [0.1] * 3
+    assert differs(before, state(detector))
+    assert detector.offset_ != offset

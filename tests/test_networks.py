@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from common import assert_same_bits, state, table, tiny
+from scipy.special import ndtr
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
@@ -72,6 +73,7 @@ def test_a_discriminator_without_hidden_layers_is_refused():
         ("leaky_relu", lambda x: np.where(x > 0, x, 0.2 * x)),
         ("tanh", np.tanh),
         ("silu", lambda x: x / (1 + np.exp(-x))),
+        ("gelu", lambda x: x * ndtr(x)),
         ("elu", lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0)))),
     ],
 )
@@ -259,3 +261,21 @@ def test_widths_that_are_none_are_refused(sizes, device):
 def test_a_class_of_networks_is_refused(device):
     with pytest.raises(ValueError, match=r"networks=MLP is a class: give an instance of it, MLP\("):
         tiny("ALAD", device=device, networks=MLP).fit(table())
+
+
+def test_all_networks_have_the_activation_that_was_asked_for():
+    networks = MLP((16, 8), activation="tanh")
+    for network in (networks.encoder(5, 2), networks.decoder(2, 5), networks.discriminator(5, 2)):
+        assert len(layers(network, nn.Tanh)) == 2
+        assert not layers(network, nn.LeakyReLU)
+
+
+def test_mlp_drops_hidden_units_only():
+    network = mlp((5, 16, 8, 2), dropout=0.5)
+    assert [layer.p for layer in layers(network, nn.Dropout)] == [0.5, 0.5]
+    assert isinstance(list(network.modules())[-1], nn.Linear)
+
+
+def test_a_layer_is_normalised_from_the_start():
+    part = SpectralNorm(nn.Linear(9, 7)).eval()
+    assert np.linalg.svd(part.weight.detach())[1][0] == pytest.approx(1, rel=0.02)

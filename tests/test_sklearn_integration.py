@@ -1,5 +1,6 @@
 """Where users of scikit-learn put a detector: pipelines, searches, displays, callbacks."""
 
+import pickle
 import warnings
 from importlib.util import find_spec
 
@@ -24,6 +25,7 @@ from sklearn.model_selection import (
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from test_labels import LABELLED
 
 from skgad import MLP
 
@@ -402,20 +404,6 @@ def test_a_callback_is_given_the_detector_as_it_is(name, n_members, device):
 
 @needs_callbacks
 @every_detector
-def test_scoring_monitor_scores_every_epoch(name, device):
-    from sklearn.callback import ScoringMonitor
-
-    rows, labels = labelled()
-    monitor = ScoringMonitor(scoring="roc_auc")
-    frame = pd.DataFrame(rows).add_prefix("x")  # whose names no score warns of
-    tiny(name, device=device, max_epochs=3).set_callbacks(monitor).fit(frame, labels)
-    scores = [row["roc_auc"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
-    assert len(scores) == 3
-    assert all(0 <= score <= 1 for score in scores)
-
-
-@needs_callbacks
-@every_detector
 def test_a_progress_bar_shows_the_epochs(name, device, progress_bar, capsys):
     tiny(name, device=device).set_callbacks(progress_bar).fit(table())
     shown = capsys.readouterr().out
@@ -489,3 +477,60 @@ def test_networks_may_be_shared_between_detectors(name, device):
     clone(one).set_params(networks__hidden_layer_sizes=(3,))
     assert networks.hidden_layer_sizes == (6,)
     assert_same_bits(state(one.fit(table())), state(other.fit(table())))
+
+
+@needs_callbacks
+@every_detector
+def test_what_a_callback_is_given_has_no_part_of_the_training(name, device):
+    log = Log(wants_estimator=True)
+    detector = tiny(name, device=device).set_callbacks(log).fit(table())
+    for estimator, _ in log.fitted:
+        theirs, ours = ([c for c, _ in d.net_.callbacks_] for d in (estimator, detector))
+        assert theirs == ours
+
+
+@needs_callbacks
+@pytest.mark.parametrize("name", LABELLED)
+def test_what_a_callback_is_given_knows_the_labels(name, device):
+    log, labels = Log(wants_estimator=True), np.tile([1, 0, -1, 0], 12)
+    tiny(name, device=device).set_callbacks(log).fit(table(), labels=labels)
+    for estimator, _ in log.fitted:
+        np.testing.assert_array_equal(estimator.labels_[labels != 0], labels[labels != 0])
+
+
+@needs_callbacks
+@every_detector
+def test_scoring_monitor_scores_every_epoch_as_the_detector_of_then_would(name, device):
+    from sklearn.callback import ScoringMonitor
+
+    rows, labels = labelled()
+    monitor = ScoringMonitor(scoring="roc_auc")
+    frame = pd.DataFrame(rows).add_prefix("x")  # whose names no score warns of
+    tiny(name, device=device, max_epochs=3).set_callbacks(monitor).fit(frame, labels)
+    scores = [row["roc_auc"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    expected = [
+        roc_auc_score(labels, tiny(name, device=device, max_epochs=n).fit(rows).score_samples(rows))
+        for n in (1, 2, 3)
+    ]
+    assert scores == expected
+
+
+@needs_callbacks
+@every_detector
+def test_what_a_callback_is_given_keeps_neither_rows_nor_schedule(name, device):
+    log = Log(wants_estimator=True)
+    params = {"early_stopping": True, "lr_schedule": "linear"}
+    detector = tiny(name, device=device, **params).set_callbacks(log).fit(table(100))
+    kept = getattr(detector, "reservoir_size", 0) if name == "ARN" else 0
+    rows, pickled = table(100).astype(np.float32), pickle.dumps(log.fitted[0][0])
+    assert sum(row.tobytes() in pickled for row in rows) <= kept
+    theirs, ours = ([c for c, _ in d.net_.callbacks_] for d in (log.fitted[0][0], detector))
+    assert theirs == ours
+
+
+@needs_callbacks
+@every_detector
+def test_what_a_callback_is_given_can_go_on(name, device):
+    log = Log(wants_estimator=True)
+    tiny(name, device=device).set_callbacks(log).fit(table())
+    assert log.fitted[0][0].partial_fit(table()).n_iter_ == 2
