@@ -448,8 +448,7 @@ class BaseDetector(
     def _check_device(self, go_on):
         trained_on = next(self.net_.module_.parameters()).device if go_on else None
         if self.device == "auto":
-            best = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            return trained_on or best
+            return trained_on or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             device = torch.device(self.device)
         except RuntimeError as error:
