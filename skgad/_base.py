@@ -1,5 +1,6 @@
 """Base class of the detectors."""
 
+import re
 import threading
 import warnings
 from abc import ABC, abstractmethod
@@ -401,18 +402,22 @@ class BaseDetector(
                 dtype=dtypes,
                 ensure_min_samples=2 if reset else 1,
             )
-        except ValueError as error:
-            if "contains NaN" in str(error):
+        except (TypeError, ValueError) as error:
+            name, problem = type(self).__name__, str(error)
+            if "contains NaN" in problem:
                 raise ValueError(
-                    f"Input X contains NaN, and {type(self).__name__} takes no missing values: put "
-                    "a SimpleImputer before it, or it into a skgad.TabularDetector, which fills "
+                    f"Input X contains NaN, and {name} takes no missing values: put a "
+                    "SimpleImputer before it, or it into a skgad.TabularDetector, which fills "
                     "holes."
                 ) from error
-            if "could not convert" not in str(error):
+            if isinstance(error, np.exceptions.DTypePromotionError):
+                problem = "some of its columns are numbers and others dates or durations"
+            elif not re.search("could not convert|argument must be a string", problem):
                 raise
-            raise ValueError(
-                f"{type(self).__name__} takes a table of numbers, but {error}. Encode columns of "
-                "categories first, for example with a ColumnTransformer and a OneHotEncoder."
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(
+                f"{name} takes a table of numbers, but {problem}. Encode other columns first, for "
+                "example with a ColumnTransformer and a OneHotEncoder, or put the detector into a "
+                "skgad.TabularDetector, which encodes them."
             ) from error
         too_precise = X.dtype.kind == "f" and X.dtype.itemsize > 4
         if too_precise and max(X.max(), -X.min()) > np.finfo(np.float32).max:

@@ -153,6 +153,12 @@ def copied(callbacks):
     """
     instances = [callback[1] if isinstance(callback, tuple) else callback for callback in callbacks]
     instances = [callback for callback in instances if not isinstance(callback, type)]
+    for callback in instances:
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"callbacks has {callback!r}, which is no callback of skorch. Each has to be an "
+                "instance of skorch.callbacks.Callback, or a tuple of its name and one."
+            )
     copies = {id(old): object.__new__(type(old)) for old in instances}
     for old in instances:  # copy(old) would leave out what is not pickled
         parts = {name: copies.get(id(part), part) for name, part in vars(old).items()}

@@ -310,6 +310,21 @@ def test_text_is_refused_with_a_way_out(name, device):
         fitted(name, device).score_samples([["red", "1", "2", "3"]])
 
 
+@pytest.mark.parametrize(
+    "dates",
+    [
+        pd.date_range("2026-01-01", periods=48),
+        pd.date_range("2026-01-01", periods=48, tz="UTC"),
+        pd.date_range("2026-01-01", periods=48) - pd.Timestamp("2026-01-01"),
+    ],
+    ids=["dates", "dates with a time zone", "durations"],
+)
+def test_dates_beside_numbers_are_refused_with_a_way_out(dates, device):
+    rows = pd.DataFrame(table(), columns=list("abcd")).assign(d=dates)
+    with pytest.raises(TypeError, match="takes a table of numbers.*skgad.TabularDetector"):
+        tiny("ALAD", device=device).fit(rows)
+
+
 @every_detector
 @pytest.mark.parametrize("method", ["score_samples", "predict", "transform", "reconstruct"])
 def test_a_table_of_another_width_is_refused(name, method, device):

@@ -500,6 +500,12 @@ def test_callbacks_are_copied_with_what_they_refer_to(device, tmp_path):
     assert going_on["LoadInitState"].checkpoint is going_on["keep"]
 
 
+@pytest.mark.parametrize("callback", ["early stopping", ("mine", print), None])
+def test_what_is_no_callback_is_refused(callback, device):
+    with pytest.raises(TypeError, match="which is no callback of skorch"):
+        tiny("ALAD", device=device, callbacks=[callback]).fit(table())
+
+
 def test_a_callback_may_hold_what_cannot_be_copied(device):
     class Writer:
         def __init__(self):
