@@ -33,7 +33,7 @@ KDD99 = SimpleNamespace(
     rate=0.20,
     scaler=MinMaxScaler(),
     epochs=100,
-    epochs_per_checkpoint=1,
+    epochs_per_checkpoint=5,
     params={"latent_dim": 32, "networks": KDD99Networks(), "batch_size": 50},
 )
 ARRHYTHMIA = SimpleNamespace(
