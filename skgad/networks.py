@@ -14,6 +14,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 from torch.func import functional_call
+from torch.linalg import vector_norm
 from torch.nn.functional import normalize
 
 __all__ = ["MLP", "ConvNet", "Discriminator", "OnImages", "hidden_layers", "mlp"]
@@ -473,13 +474,14 @@ class SpectralNorm(nn.Module):
     def iterate(self):
         """Move the estimate of the first left singular vector closer."""
         matrix = self.layer.weight.flatten(1)
-        self.u.copy_(normalize(matrix @ (self.u @ matrix), dim=0))
+        u = matrix @ (self.u @ matrix)
+        self.u.copy_(u / vector_norm(u))
 
     @property
     def weight(self):
         """The weight divided by its norm, which is that of ``u @ weight``."""
-        u = self.u.clone()
-        return self.layer.weight / (u @ self.layer.weight.flatten(1)).norm()
+        weight = self.layer.weight
+        return weight / vector_norm(self.u.clone() @ weight.flatten(1))
 
     def forward(self, x):
         if self.training:
