@@ -57,8 +57,6 @@ METHODS = {
     "ARN, noise_scale=0": partial(ours, "ARN", noise_scale=0.0),
     "ALAD": partial(ours, "ALAD"),
     "ALAD, latent_weight=1": partial(ours, "ALAD", latent_weight=1.0),
-    "ALAD, 3 members": partial(ours, "ALAD", n_members=3),
-    "ALAD, 10 members": partial(ours, "ALAD", n_members=10),
 }
 GROUPS = {
     "alad": [name for name in METHODS if name.startswith("ALAD")],

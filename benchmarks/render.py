@@ -73,19 +73,17 @@ def adbench():
     ama = complete(rows[(rows.protocol == "one-class") & (rows.method == "AMA")], ["seed"])
     write("ama_scores", by_score(ama, "AMA"))
 
-    members = rows[(rows.protocol == "one-class") & (rows.score == DEFAULT_SCORE)]
-    members = members[members.method.isin(["ALAD", "ALAD, 3 members", "ALAD, 10 members"])]
-    members = members.pivot_table(
-        index=["dataset", "seed"], columns="method", values=["auroc", "ap"]
-    )
-    members = members.dropna()  # what has run with every number of members
-    if len(members.columns) == 6:
-        means = members.groupby("dataset").mean()
-        means.loc["mean"] = means.mean()
-        names = {"ALAD": "1 member", "ALAD, 3 members": "3", "ALAD, 10 members": "10"}
-        means = means.reindex(columns=[*names], level=1)
-        means.columns = [f"{METRICS[metric]}, {names[method]}" for metric, method in means.columns]
-        write("members", means)
+
+def members():
+    """Means over the parts of one size, set by set; of the means over the sets the spread, too."""
+    rows = load("members")
+    names = {1: "1 member", 3: "3", 10: "10"}
+    table = rows.pivot_table(index="dataset", columns="members", values=["auroc", "ap"])
+    texts = table.map("{:.3f}".format)
+    parts = rows.groupby(["members", "seed", "first"])[["auroc", "ap"]].mean()
+    texts.loc["mean"] = parts.groupby("members").agg(mean_and_sd).unstack()
+    texts.columns = [f"{METRICS[metric]}, {names[number]}" for metric, number in texts.columns]
+    write("members", texts)
 
 
 #: Detectors with their defaults, and what they are compared with.
@@ -800,6 +798,7 @@ def commands():
 if __name__ == "__main__":
     for table, render in {
         "adbench": adbench,
+        "members": members,
         "alad_tables": alad,
         "rcgan_tables": rcgan,
         "rcgan_boundary": partial(boundary, "rcgan_boundary"),
