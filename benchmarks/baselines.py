@@ -11,13 +11,14 @@ from torch import nn
 
 
 class CenterDistance(OutlierMixin, BaseEstimator):
-    """L1 or L2 distance to the mean (of standardised columns: the norm of the row)."""
+    """L1 or L2 distance to the mean or median (of standardised columns: the norm of the row)."""
 
-    def __init__(self, ord=1):
+    def __init__(self, ord=1, center=np.mean):
         self.ord = ord
+        self.center = center
 
     def fit(self, X, y=None):
-        self.center_ = X.mean(axis=0, dtype=np.float64)
+        self.center_ = self.center(np.asarray(X, np.float64), axis=0)
         return self
 
     def score_samples(self, X):

@@ -116,14 +116,15 @@ def alad():
     rows["score"] = rows.get("score", pd.Series(index=rows.index, dtype=str)).fillna("")
     paper = published("alad")
     ablation = rows.method.str.startswith("ALAD")
-    full, with_dl = rows.method.isin(["ALAD, +DL", "ALAD, +SN +DL"]), rows.method == "ALAD, +DL"
+    untrained, with_dl = rows.method == "ALAD, untrained", rows.method == "ALAD, +DL"
+    full = with_dl | untrained | (rows.method == "ALAD, +SN +DL")
     epochs = rows.epochs.map(lambda n: f", {n:.0f} epochs" if n in (15, 100) else "")  # of KDD99
     rows["method"] += epochs
     rows["score"] += epochs
     features = rows.score.str.startswith("features")
     parts = {
         "II": (rows[~ablation | (full & features)], "method"),
-        "V": (rows[ablation & features], "method"),
+        "V": (rows[ablation & features & ~untrained], "method"),
         "VII": (rows[with_dl], "score"),
     }
     for number, (part, what) in parts.items():

@@ -121,8 +121,14 @@ def _provenance():
 
 
 def _commit():
-    git = ["git", "-C", str(FOLDER.parent), "describe", "--always", "--dirty"]
-    return subprocess.run(git, capture_output=True, text=True).stdout.strip() or None
+    """The commit, "-dirty" if code differs from it: results that were added do not count."""
+
+    def git(*call):
+        call = ["git", "-C", str(FOLDER.parents[1]), *call]
+        return subprocess.run(call, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "skgad", "benchmarks", ":!benchmarks/results")
+    return git("describe", "--always") + ("-dirty" if changed else "") or None
 
 
 def _cpu():
