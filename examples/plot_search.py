@@ -25,20 +25,22 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgad import ALAD, MLP
+from skgad import ALAD
 
 X, y = load_breast_cancer(return_X_y=True)
 X = np.concatenate([X[y == 1], X[y == 0][:30]])
 y = np.repeat([1, -1], [357, 30])
 
-alad = ALAD(networks=MLP(), max_epochs=40, random_state=0)
+alad = ALAD(max_epochs=40, random_state=0)
 detector = Pipeline([("scaler", StandardScaler()), ("alad", alad)])
 grid = {
     "alad__latent_dim": [4, 16],
+    "alad__lr": [1e-3, 2e-3],
     "alad__networks__hidden_layer_sizes": [(32,), (64, 32)],
 }
 folds = StratifiedKFold(3, shuffle=True, random_state=0)
-search = GridSearchCV(detector, grid, scoring="roc_auc", cv=folds).fit(X, y)
+search = GridSearchCV(detector, grid, scoring="roc_auc", cv=folds, n_jobs=2)
+search.fit(X, y)
 
 table = pd.DataFrame(search.cv_results_["params"])
 table = table.rename(columns=lambda name: name.split("__")[-1])
@@ -63,6 +65,7 @@ halving = HalvingRandomSearchCV(
     max_resources=45,
     scoring="roc_auc",
     cv=folds,
+    n_jobs=2,
     random_state=0,
 )
 halving.fit(X, y)

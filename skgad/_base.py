@@ -196,6 +196,31 @@ class BaseDetector(
         self.random_state = random_state
         self.verbose = verbose
 
+    def set_params(self, **params):
+        """Set parameters, down to those of the networks.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name. ``networks__hidden_layer_sizes`` and the like are those of `networks`;
+            if that is None, it becomes an :class:`~skgad.MLP`, so that they can be searched.
+
+        Returns
+        -------
+        self : object
+            The detector.
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of a name.
+        """
+        if getattr(self, "networks", self) is None and any(
+            name.startswith("networks__") for name in params
+        ):
+            params = {"networks": MLP(), **params}
+        return super().set_params(**params)
+
     @abstractmethod
     def _make_game(self, n_features):
         """Return a callable without arguments that makes the game."""

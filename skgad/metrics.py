@@ -417,6 +417,8 @@ def _check_labels(y, pos_label=None):
     if pos_label is not None:
         if len(labels) > 2:
             raise ValueError(f"Expected two labels, got {labels.tolist()}.")
+        if len(labels) == 2 and pos_label not in labels:
+            raise ValueError(f"pos_label={pos_label!r} is none of the labels {labels.tolist()}.")
         return y == pos_label
     if not np.isin(labels, (-1, 1)).all():
         raise ValueError(

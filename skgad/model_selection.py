@@ -137,7 +137,8 @@ class OneClassKFold(_OneClassSplitter):
     Notes
     -----
     After a search, scikit-learn fits the best candidate to all rows, the outliers among them. So
-    give ``refit=False``, and fit it to the inliers.
+    give ``refit=False``, and fit it to the inliers. A search by halves scores the training rows
+    as well, which have no outlier: give it ``return_train_score=False``.
 
     Examples
     --------

@@ -198,7 +198,11 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     def _check_table(self, X, reset):
         """Check the shape and the names; only an array is converted."""
         if table_class(X) is NumpyTable:
-            return validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+            options = {"reset": reset, "ensure_all_finite": "allow-nan"}
+            array = validate_data(self, X, dtype=None, **options)
+            if array.dtype.kind == "U" and not hasattr(X, "dtype"):
+                return validate_data(self, X, dtype=object, **options)  # a list of text and numbers
+            return array
         several = [name for name, count in Counter(X.columns).items() if count > 1]
         if several:
             raise ValueError(f"Columns must have different names, but there are several {several}.")

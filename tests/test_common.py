@@ -680,3 +680,11 @@ def test_parameters_of_the_networks_can_be_set(name, device):
     assert 8 not in widths
     with pytest.raises(ValueError, match="Invalid parameter 'hidden'"):
         detector.set_params(hidden=3)
+
+
+@every_detector
+def test_parameters_of_default_networks_can_be_set(name, device):
+    detector = tiny(name, device=device, networks=None)
+    assert detector.set_params(lr=0.5).networks is None
+    detector.set_params(networks__hidden_layer_sizes=(3,))
+    assert detector.networks.get_params() == MLP((3,)).get_params()

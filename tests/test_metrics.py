@@ -168,6 +168,8 @@ def test_what_cannot_be_ranked_is_refused(metric):
         metric([-1, 1, 1], [1, 2, np.nan])
     with pytest.raises(ValueError, match=r"two labels, got \[0, 1, 2\]"):
         metric([0, 1, 2], [1, 2, 3], pos_label=1)
+    with pytest.raises(ValueError, match=r"pos_label=7 is none of the labels \[0, 1\]"):
+        metric([0, 1, 1], [1, 2, 3], pos_label=7)
 
 
 @pytest.mark.parametrize(

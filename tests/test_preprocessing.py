@@ -405,6 +405,18 @@ def test_numbers_can_be_listed_as_categories(listed):
     pd.testing.assert_frame_equal(encoder.inverse_transform(encoder.transform(X)), X)
 
 
+def test_lists_of_text_and_numbers_are_read_as_an_array_of_objects_is():
+    rows = [["a", 1.5, True], ["b", 2.5, False], ["a", 9.0, True]]
+    encoder = TabularEncoder().fit(rows)
+    assert encoder.get_feature_names_out().tolist()[:1] == ["x1"]
+    encoded = encoder.transform(rows)
+    array = np.array(rows, dtype=object)
+    np.testing.assert_array_equal(encoded, encoder.transform(array))
+    np.testing.assert_array_equal(encoded, TabularEncoder().fit_transform(array))
+    back = encoder.inverse_transform(encoded).tolist()
+    assert back == [[text, pytest.approx(number), flag] for text, number, flag in rows]
+
+
 def test_listed_columns_of_every_kind_come_back():
     X = people()
     X["since"] = X["since"].dt.tz_localize("UTC").dt.tz_convert(PARIS).dt.as_unit("ns")

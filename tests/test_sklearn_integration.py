@@ -166,7 +166,7 @@ def test_two_processes_search_as_one(name, device):
     searches = [
         GridSearchCV(
             tiny(name, device=device),
-            {"latent_dim": [1, 2]},
+            {"latent_dim": [1, 2], "lr": [1e-3, 1e-2], "networks__hidden_layer_sizes": [(4,)]},
             scoring="roc_auc",
             cv=one_split(),
             n_jobs=n_jobs,
@@ -195,6 +195,7 @@ def test_halving_search_over_the_number_of_epochs(name, device):
         n_candidates=4,
         scoring="average_precision",
         cv=one_split(),
+        n_jobs=2 if device == "cpu" else None,
         random_state=0,
         error_score="raise",
     ).fit(rows, labels)
