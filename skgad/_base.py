@@ -56,20 +56,29 @@ NOT_FOR_NET_PARAMS = {
     **{name: f"the parameter {name!r}" for name in ("lr", "batch_size", "max_epochs", "verbose")},
     **{name: f"the parameter {name!r}" for name in ("callbacks", "device", "warm_start")},
     "train_split": "'early_stopping' and 'validation_fraction'",
+    "optimizer__lr": "the parameter 'lr'",
     "module": "'networks'",
+    "module__make_game": "'networks'",
+    "module__n_members": "the parameter 'n_members'",
 }
 
-_generators_are_free = threading.RLock()
+_torch_is_free = threading.RLock()
 
 
 @contextmanager
-def forked_generators(device, seed, state=None):
-    """Inside the block, the generators that torch uses start from a seed, or where they were left.
+def torch_of_our_own(device, seed, state=None):
+    """Inside the block, torch's generators start from a seed, or where they were left.
 
-    They are global, and given back as they were. So threads have them one after the other.
+    Whatever the caller has set, numbers are float32 and gradients are computed. All this is
+    global, and given back as it was. So threads have it one after the other.
     """
     on_gpu = device.type == "cuda"
-    with _generators_are_free, torch.random.fork_rng([device] if on_gpu else []):
+    with (
+        _torch_is_free,
+        torch.random.fork_rng([device] if on_gpu else []),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
         torch.default_generator.manual_seed(seed)
         if on_gpu:
             with torch.cuda.device(device):
@@ -78,7 +87,12 @@ def forked_generators(device, seed, state=None):
             torch.set_rng_state(state["cpu"])
             if on_gpu and "cuda" in state:
                 torch.cuda.set_rng_state(state["cuda"], device)
-        yield
+        dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 def generator_state(device):
@@ -99,6 +113,15 @@ def some_floats(X):
         return X
     step = 1 + X.shape[0] // 1000
     return to_floats(X[np.arange(0, X.shape[0], step)], "cpu").numpy()
+
+
+def has_dates(X):
+    """Whether an array, or a column of a frame of pandas or polars, holds dates or durations."""
+    dtypes = [X.dtype] if isinstance(X, np.ndarray) else getattr(X, "dtypes", [])
+    return any(
+        dtype.is_temporal() if hasattr(dtype, "is_temporal") else dtype.kind in "mM"
+        for dtype in dtypes
+    )
 
 
 def draw_seed(random_state):
@@ -267,9 +290,10 @@ class BaseDetector(
         Warns
         -----
         ConvergenceWarning
-            If the training was interrupted with Ctrl-C. The detector then works with what it
-            has learned; `n_iter_` tells the number of completed epochs. Interrupted before
-            the end of the first epoch, `fit` raises the KeyboardInterrupt.
+            If the training was interrupted with Ctrl-C. It ends after the mini-batch (at once, if
+            Ctrl-C is pressed twice), and the detector works with what it has learned; `n_iter_`
+            tells the number of completed epochs. Interrupted before the end of the first
+            epoch, `fit` raises the KeyboardInterrupt.
         """
         go_on = self.warm_start and hasattr(self, "net_")
         return self._fit(X, y, go_on=go_on, schedule=self.lr_schedule)
@@ -278,7 +302,8 @@ class BaseDetector(
     def partial_fit(self, X, y=None):
         """Go on training for one epoch, at a constant learning rate.
 
-        The threshold is set anew from the scores of these rows.
+        The threshold is set anew from the scores of these rows. With `early_stopping`, some of
+        them are held out here, too.
 
         Parameters
         ----------
@@ -304,7 +329,7 @@ class BaseDetector(
             device = self._check_device(go_on)
             train, valid = self._split(X, labels, seed, device)
 
-            with forked_generators(device, seed, self._generator_state if go_on else None):
+            with torch_of_our_own(device, seed, self._generator_state if go_on else None):
                 # Going on, a copy is trained, so that a failure leaves the detector as it was.
                 net = self._copy_of_net() if go_on else self._make_net(X.shape[1], device)
                 n_epochs_before = len(net.history)
@@ -415,6 +440,14 @@ class BaseDetector(
             if reset and X.shape[0] < 2:
                 raise ValueError(f"{type(self).__name__} needs at least 2 items, but there is 1.")
             return validate_data(self, X, reset=reset, skip_check_array=True)
+        X = X.numpy(force=True) if torch.is_tensor(X) else X
+        no_numbers = (
+            f"{type(self).__name__} takes a table of numbers, but {{}}. Encode other columns "
+            "first, for example with a ColumnTransformer and a OneHotEncoder, or put the detector "
+            "into a skgad.TabularDetector, which encodes them."
+        )
+        if has_dates(X):
+            raise TypeError(no_numbers.format("some of its columns are dates or durations"))
         dtypes = [np.float32] if self._image_shape is None else [np.float32, np.uint8]
         if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and X.dtype != np.uint8:
             dtypes.append(X.dtype)  # becomes float32 one batch at a time
@@ -428,22 +461,17 @@ class BaseDetector(
                 ensure_min_samples=2 if reset else 1,
             )
         except (TypeError, ValueError) as error:
-            name, problem = type(self).__name__, str(error)
+            problem = str(error)
             if "contains NaN" in problem:
                 raise ValueError(
-                    f"Input X contains NaN, and {name} takes no missing values: put a "
-                    "SimpleImputer before it, or it into a skgad.TabularDetector, which fills "
+                    f"Input X contains NaN, and {type(self).__name__} takes no missing values: put "
+                    "a SimpleImputer before it, or it into a skgad.TabularDetector, which fills "
                     "holes."
                 ) from error
-            if isinstance(error, np.exceptions.DTypePromotionError):
-                problem = "some of its columns are numbers and others dates or durations"
-            elif not re.search("could not convert|argument must be a string", problem):
+            if not re.search("could not convert|argument must be a string", problem):
                 raise
-            raise (TypeError if isinstance(error, TypeError) else ValueError)(
-                f"{name} takes a table of numbers, but {problem}. Encode other columns first, for "
-                "example with a ColumnTransformer and a OneHotEncoder, or put the detector into a "
-                "skgad.TabularDetector, which encodes them."
-            ) from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(no_numbers.format(problem)) from error
         too_precise = X.dtype.kind == "f" and X.dtype.itemsize > 4
         if too_precise and max(X.max(), -X.min()) > np.finfo(np.float32).max:
             raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
@@ -490,6 +518,13 @@ class BaseDetector(
                 f"device={self.device!r} was asked for, but torch finds no CUDA device here: "
                 "use 'auto' or 'cpu'."
             )
+        try:
+            torch.empty(0, device=device)
+        except (AssertionError, RuntimeError) as error:
+            raise ValueError(
+                f"device={self.device!r} cannot be used here: use 'auto' or 'cpu', or 'cuda' where "
+                "there is a GPU."
+            ) from error
         if go_on and (
             trained_on.type != device.type or device.index not in (None, trained_on.index)
         ):
@@ -509,6 +544,12 @@ class BaseDetector(
             raise ValueError(
                 "early_stopping holds rows of each label out, but there is a single row with the "
                 f"label {known[counts.argmin()]}. Label more rows, or set early_stopping=False."
+            )
+        if len(watched) * (1 - self.validation_fraction) < 1:
+            raise ValueError(
+                f"early_stopping holds {self.validation_fraction} of the rows out, and of "
+                f"{len(watched)} that leaves none to train on: give more rows, or set "
+                "validation_fraction or early_stopping=False."
             )
         train, valid = train_test_split(
             watched,
@@ -546,7 +587,13 @@ class BaseDetector(
             device=device,
             **net_params,
         )
-        return net.initialize()
+        net.initialize()
+        if sum(isinstance(callback, WeightAveraging) for _, callback in net.callbacks_) > 1:
+            raise ValueError(
+                "There is more than one WeightAveraging, and all would write to the same averages: "
+                "leave one among the callbacks, and set ema_decay=None if the detector has it."
+            )
+        return net
 
     def _copy_of_net(self):
         """A copy of the trained net. Callbacks may hold what cannot be copied."""
@@ -569,7 +616,7 @@ class BaseDetector(
         n_rows = X.shape[0] if rows is None else len(rows)
         device = next(net.module_.parameters()).device
         # Among three threads or more, the place of a row in its block can matter.
-        with torch.inference_mode(), RowByRow(), thread_pools().limit(limits=1):
+        with torch.inference_mode(), RowByRow(), thread_pools().limit(limits=1, user_api="openmp"):
             parts = [function(x).cpu() for x in blocks(X, self._block_rows, device, rows)]
         return torch.cat(parts)[:n_rows].numpy()
 
@@ -742,7 +789,7 @@ class BaseDetector(
         self._check_kind("sample", kind)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         module, device = self.net_.module_, next(self.net_.module_.parameters()).device
-        with forked_generators(device, draw_seed(random_state)), torch.inference_mode():
+        with torch_of_our_own(device, draw_seed(random_state)), torch.inference_mode():
             parts = [
                 module.sample(self._block_rows, kind, device, **options).cpu()
                 for _ in range(0, n_samples, self._block_rows)
@@ -758,6 +805,8 @@ class BaseDetector(
         kinds = getattr(self, f"_{verb}_kinds")
         if kind in kinds:
             return
+        if kind not in ("inlier", "outlier"):
+            raise ValueError(f"kind must be 'inlier' or 'outlier', got {kind!r}.")
         others = [
             cls.__name__
             for cls in BaseDetector._all_subclasses()
@@ -828,9 +877,10 @@ class LabelledDetector(BaseDetector):
         Warns
         -----
         ConvergenceWarning
-            If the training was interrupted with Ctrl-C. The detector then works with what it
-            has learned; `n_iter_` tells the number of completed epochs. Interrupted before
-            the end of the first epoch, `fit` raises the KeyboardInterrupt.
+            If the training was interrupted with Ctrl-C. It ends after the mini-batch (at once, if
+            Ctrl-C is pressed twice), and the detector works with what it has learned; `n_iter_`
+            tells the number of completed epochs. Interrupted before the end of the first
+            epoch, `fit` raises the KeyboardInterrupt.
         """
         go_on = self.warm_start and hasattr(self, "net_")
         return self._fit(X, y, go_on=go_on, schedule=self.lr_schedule, labels=labels)
@@ -839,7 +889,8 @@ class LabelledDetector(BaseDetector):
     def partial_fit(self, X, y=None, labels=None):
         """Go on training for one epoch, at a constant learning rate.
 
-        The threshold is set anew from the scores of these rows.
+        The threshold is set anew from the scores of these rows. With `early_stopping`, some of
+        them are held out here, too.
 
         Parameters
         ----------

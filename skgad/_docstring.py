@@ -34,7 +34,8 @@ lr_schedule : {{"linear", "step", "constant"}}, default="{lr_schedule}"
 early_stopping : bool, default=False
     Hold `validation_fraction` of the rows out, watch the game's validation loss on them
     after each epoch, and stop when it has not improved for `n_iter_no_change` epochs. No
-    label is used. The networks of the best epoch are restored.
+    label is used. The networks of the best epoch are restored; a training that goes on
+    (`warm_start`) compares only the epochs that it adds.
 
 validation_fraction : float, default=0.1
     Share of the rows that early stopping holds out, in (0, 1).

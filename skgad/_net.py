@@ -1,11 +1,15 @@
 """The skorch net that makes the players of a game move in turn, and its batches."""
 
 import math
+import signal
+import threading
+from contextlib import contextmanager
 from copy import copy
 
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.utils import gen_batches
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.dataset import unpack_data
@@ -42,9 +46,12 @@ class Rows(Dataset):
         self.X = X
         if self.device.type == "cuda" and isinstance(X, np.ndarray):
             free, _ = torch.cuda.mem_get_info(self.device)
-            if X.nbytes < free / 2:
-                dtype = torch.uint8 if X.dtype == np.uint8 else torch.float32
-                self.X = torch.tensor(X, dtype=dtype, device=self.device)
+            dtype = torch.uint8 if X.dtype == np.uint8 else torch.float32
+            if X.size * dtype.itemsize < free / 2:
+                self.X = torch.empty(X.shape, dtype=dtype, device=self.device)
+                for part in gen_batches(len(X), 2**16):
+                    rows = X[part] if dtype == torch.uint8 else X[part].astype(np.float32)
+                    self.X[part] = torch.tensor(rows)
                 self.labels = torch.tensor(self.labels, device=self.device)
 
     def part(self, positions):
@@ -220,6 +227,32 @@ class BatchLoader:
         return group[torch.randperm(len(group)).numpy()] if self.shuffle else group
 
 
+@contextmanager
+def first_ctrl_c(then):
+    """Inside the block the first Ctrl-C calls a function, and the next raises KeyboardInterrupt.
+
+    That exception can be raised anywhere, and be lost where Python ignores exceptions; callbacks
+    raise it, too, to end a training. Who handles the signal in another way goes on doing so.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or before is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def handle(*_):
+        signal.signal(signal.SIGINT, before)
+        then()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class AdversarialNet(NeuralNet):
     """skorch net for an :class:`~skgad._game.Ensemble` of games.
 
@@ -283,6 +316,7 @@ class AdversarialNet(NeuralNet):
     def on_epoch_end(self, net, **kwargs):
         """Average the players' losses over the epoch."""
         super().on_epoch_end(net, **kwargs)
+        self.n_completed_ = len(self.history)
         batches = self.history[-1]["batches"]
         for name in [f"{player}_loss" for player in self.module_.players]:
             weights = [b["train_batch_size"] for b in batches if name in b]
@@ -296,25 +330,25 @@ class AdversarialNet(NeuralNet):
             row["batches"] = row["batches"][-1:]
         del self.parameters_of_
 
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        try:
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-        except KeyboardInterrupt:  # by the user: early stopping raises it elsewhere
-            self.interrupted_ = True
-            raise
-
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Train; ``interrupted_`` tells whether the user ended it, and not a callback."""
         self.interrupted_ = False
+        self.n_completed_ = len(self.history)
         try:
-            return super().fit_loop(X, y, epochs, **fit_params)
+            with first_ctrl_c(self._interrupt):
+                return super().fit_loop(X, y, epochs, **fit_params)
         finally:
-            if self.history and "train_batch_count" not in self.history[-1]:
-                self.interrupted_ = True  # before its first mini-batch, or in one
-            if self.interrupted_:
-                del self.history[-1]
+            if len(self.history) > self.n_completed_:  # callbacks stop between two epochs
+                self.interrupted_ = True
+                del self.history[self.n_completed_ :]
             self.module_.eval()
 
+    def _interrupt(self):
+        self.interrupted_ = True
+
     def train_step(self, batch, **fit_params):
+        if self.interrupted_:
+            raise KeyboardInterrupt
         losses = {}
         for player, loss in self.module_.play(*unpack_data(batch)):
             self._move(player, loss, batch)

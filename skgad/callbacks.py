@@ -152,13 +152,14 @@ def copied(callbacks):
     What they hold is not copied: a writer goes on writing where its owner looks.
     """
     instances = [callback[1] if isinstance(callback, tuple) else callback for callback in callbacks]
-    instances = [callback for callback in instances if not isinstance(callback, type)]
     for callback in instances:
-        if not isinstance(callback, Callback):
+        is_class = isinstance(callback, type) and issubclass(callback, Callback)
+        if not is_class and not isinstance(callback, Callback):
             raise TypeError(
                 f"callbacks has {callback!r}, which is no callback of skorch. Each has to be an "
                 "instance of skorch.callbacks.Callback, or a tuple of its name and one."
             )
+    instances = [callback for callback in instances if not isinstance(callback, type)]
     copies = {id(old): object.__new__(type(old)) for old in instances}
     for old in instances:  # copy(old) would leave out what is not pickled
         parts = {name: copies.get(id(part), part) for name, part in vars(old).items()}

@@ -27,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joblib import Parallel, delayed
 from skorch.callbacks import Callback
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skgad import ALAD, MLP, BaseDetector
 from skgad._alad import ALADGame
@@ -211,6 +212,15 @@ def test_the_same_rows_are_held_out_when_training_goes_on(name, device):
     first, second = held_out
     assert len(first) == 5
     assert_same_bits(first, second)
+
+
+@pytest.mark.parametrize(("n_samples", "fraction"), [(2, 0.9), (1, 0.1)])
+def test_early_stopping_says_which_rows_are_missing(n_samples, fraction, device):
+    detector = tiny("ALAD", device=device, early_stopping=True).fit(table())
+    detector.set_params(validation_fraction=fraction)
+    message = f"holds {fraction} of the rows out, and of {n_samples} that leaves none to train on"
+    with pytest.raises(ValueError, match=message):
+        detector.partial_fit(table(n_samples))
 
 
 @every_detector
@@ -533,7 +543,57 @@ def test_scores_do_not_depend_on_the_order_with_several_threads(activation, devi
         torch.set_num_threads(1)
 
 
+def test_scoring_limits_no_pool_that_all_threads_share(device):
+    """Otherwise threads that score side by side restore each other's limits."""
+    shared = []
+
+    def look(x):
+        shared.extend(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+        return x[:, 0]
+
+    detector = tiny("ALAD", device=device).fit(table())
+    with threadpool_limits(2, user_api="blas"):
+        detector._map_rows(detector.net_, np.float32(table()), look)
+    assert set(shared) == {2}
+
+
+# ------------------------------------------------------------------------------ torch's own state
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_are_computed_whatever_the_caller_has_set(mode, device):
+    with mode():
+        detector = tiny("ALAD", device=device).fit(table()).partial_fit(table())
+        assert not torch.is_grad_enabled()
+    expected = tiny("ALAD", device=device).fit(table()).partial_fit(table())
+    assert_same_bits(state(detector), state(expected))
+
+
+def test_numbers_are_float32_whatever_the_default_is(device):
+    expected = tiny("ALAD", device=device).fit(table())
+    torch.set_default_dtype(torch.float64)
+    try:
+        detector = tiny("ALAD", device=device).fit(table())
+        assert torch.get_default_dtype() == torch.float64
+        assert_same_bits(detector.score_samples(table()), expected.score_samples(table()))
+        samples = detector.sample(3, random_state=0)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_same_bits(samples, expected.sample(3, random_state=0))
+
+
+def test_tensors_are_taken_as_arrays(device):
+    detector = tiny("ALAD", device=device).fit(table())
+    rows = torch.tensor(table(), requires_grad=True)
+    assert_same_bits(detector.score_samples(rows), detector.score_samples(table()))
+
+
 # ----------------------------------------------------------------------------------- devices
+
+
+def test_a_device_that_is_not_here_is_refused(device):
+    with pytest.raises(ValueError, match="device='xpu' cannot be used here: use 'auto'"):
+        tiny("ALAD", device="xpu").fit(table())
 
 
 def test_a_training_goes_on_where_it_is(device):

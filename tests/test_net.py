@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import signal
 import threading
 import warnings
 
@@ -26,6 +27,7 @@ from test_game import Tug, net
 from torch import nn
 
 from skgad._net import BatchLoader, DivergenceError, RowByRow, Rows, blocks
+from skgad.callbacks import WeightAveraging
 
 # ------------------------------------------------------------------------------------- rows
 
@@ -500,7 +502,13 @@ def test_callbacks_are_copied_with_what_they_refer_to(device, tmp_path):
     assert going_on["LoadInitState"].checkpoint is going_on["keep"]
 
 
-@pytest.mark.parametrize("callback", ["early stopping", ("mine", print), None])
+def test_two_averages_of_the_weights_are_refused(device):
+    with pytest.raises(ValueError, match="more than one WeightAveraging.* set ema_decay=None"):
+        tiny("ALAD", device=device, callbacks=[WeightAveraging()]).fit(table())
+    tiny("ALAD", device=device, ema_decay=None, callbacks=[WeightAveraging()]).fit(table())
+
+
+@pytest.mark.parametrize("callback", ["early stopping", ("mine", print), None, int])
 def test_what_is_no_callback_is_refused(callback, device):
     with pytest.raises(TypeError, match="which is no callback of skorch"):
         tiny("ALAD", device=device, callbacks=[callback]).fit(table())
@@ -632,6 +640,55 @@ def test_an_interruption_in_the_first_epoch_keeps_an_earlier_fit(device):
     with pytest.raises(KeyboardInterrupt):
         detector.set_params(callbacks=[interrupt_in(epoch=1)]).fit(table(n_features=3))
     assert_same_bits(detector.score_samples(table()), scores)
+
+
+@pytest.mark.parametrize(
+    ("event", "n_epochs"),
+    [("on_batch_end", 2), ("on_epoch_end", 3), ("on_epoch_begin", 2), ("on_grad_computed", 2)],
+)
+def test_ctrl_c_ends_a_training_wherever_it_comes(event, n_epochs, device):
+    def press(net):
+        if len(net.history) == 3 and not pressed:
+            pressed.append(True)
+            signal.raise_signal(signal.SIGINT)
+
+    pressed = []
+    detector = tiny("ALAD", device=device, max_epochs=5, callbacks=[Spy(event, press)])
+    with pytest.warns(ConvergenceWarning, match=f"interrupted after {n_epochs} epochs"):
+        detector.fit(table())
+    assert detector.history_[:, "epoch"] == [*range(1, n_epochs + 1)]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_the_last_epoch_end_is_told_too(device):
+    press = Spy("on_epoch_end", lambda net: signal.raise_signal(signal.SIGINT))
+    detector = tiny("ALAD", device=device, max_epochs=1, callbacks=[press])
+    with pytest.warns(ConvergenceWarning, match="interrupted after 1 epochs"):
+        detector.fit(table())
+    assert detector.n_iter_ == 1
+
+
+def test_ctrl_c_twice_ends_a_training_at_once(device):
+    def press(net):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    detector = tiny("ALAD", device=device, callbacks=[Spy("on_batch_begin", press)])
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(table())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_who_handles_ctrl_c_goes_on_doing_so(device):
+    handled = []
+    press = Spy("on_batch_begin", lambda net: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, lambda *args: handled.append(args))
+    try:
+        tiny("ALAD", device=device, max_epochs=1, callbacks=[press]).fit(table(48))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(handled) == 3  # one for each mini-batch
 
 
 def test_early_stopping_is_no_interruption(device):
