@@ -7,6 +7,7 @@ there whole or not at all. The exit code is 0, or 2 after an error, or 130 after
 import argparse
 import ast
 import inspect
+import io
 import os
 import signal
 import sys
@@ -14,8 +15,10 @@ import traceback
 import warnings
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import joblib
 import numpy as np
@@ -42,8 +45,15 @@ DETECTORS = {name: thing for name, thing in OURS.items() if not inspect.isabstra
     "OneClassSVM": OneClassSVM,
 }
 CSV_ENDINGS = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz")
+OPENERS = {".csv": "io", ".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 N_REASONS = 3
 N_BACKGROUND = 100
+KEY_SHARE, KEY_MIN_CELLS = 0.9, 10
+#: Texts that are holes in a column that is learned from.
+HOLES = [
+    *("", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan"),
+    *("NULL", "null", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+]
 
 
 class CommandError(Exception):
@@ -88,6 +98,7 @@ def detect(args, progress):
     check_output(args.out, args.force, args.data)
     check_format(args.out)
     table = read_table(args, progress)
+    check_copied(not_features(args), args)
     is_anomaly = read_labels(table, args)
     model = train_model(table, args, progress)
     write_judged(model, table, is_anomaly, args, progress)
@@ -108,6 +119,7 @@ def score(args, progress):
     check_format(args.out)
     model = load_model(args.model)
     table = read_table(args, progress, like=model["background"], ignored=model["ignored"])
+    check_copied(table.columns.difference(model["background"].columns), args)
     is_anomaly = read_labels(table, args)
     write_judged(model, table, is_anomaly, args, progress)
 
@@ -137,7 +149,7 @@ def train_model(table, args, progress):
     """Fit a detector to the features of a table."""
     ignored = not_features(args)
     X = features(table, ignored)
-    check_keys(X)
+    check_texts(X, args)
     detector = make_detector(args, progress)
     progress.say(f"training {args.detector} on {len(X)} rows")
     detector.fit(X)
@@ -162,7 +174,10 @@ def make_detector(args, progress):
         params.setdefault("callbacks", [progress])
     for name, value in params.items():
         prefix = "" if name.startswith("encoder__") else "detector__"
-        detector.set_params(**{prefix + name: value})
+        try:
+            detector.set_params(**{prefix + name: value})
+        except AttributeError as error:
+            raise CommandError(f"There is no parameter {name!r}.") from error
     return detector
 
 
@@ -216,7 +231,6 @@ def read_table(args, progress, like=None, ignored=()):
 
     With ``like``, the features of a model, the columns are those of the model and of its types.
     """
-    pd = import_pandas()
     path = args.data
     if not path.is_file():
         raise CommandError(f"There is no file {path}.")
@@ -227,12 +241,11 @@ def read_table(args, progress, like=None, ignored=()):
     else:
         texts = [name for name in like if is_text(like[name])]
         dates = [name for name in like if like[name].dtype.kind == "M"]
-    # What is no feature is copied as it is written: the key 007 is no 7.
-    as_text = {*texts, *args.ignore, *ignored} - {args.label_column}
+    copied = {*not_features(args), *ignored}
     if path.suffix.lower() == ".parquet":
         table = read_parquet(path)
     else:
-        table = read_csv(path, args, dict.fromkeys(as_text, "string"))
+        table = read_csv(path, args, {*texts, *dates} - copied, copied)
     if len(table) == 0:
         raise CommandError(f"{path} has a header, but no rows.")
     if like is None:
@@ -240,31 +253,33 @@ def read_table(args, progress, like=None, ignored=()):
     else:
         check_named(table, not_features(args))
         table = matching(table, like, ignored, not_features(args))
-    for name in as_text & {*table}:
+    for name in {*texts} - copied:
         table[name] = table[name].astype("string")
-    for name in {*dates} & {*table}:
-        try:
-            table[name] = pd.to_datetime(table[name], format="ISO8601")
-        except ValueError as error:
-            raise CommandError(
-                f"Column {name!r} holds something else than dates such as 2024-12-31: {error}."
-            ) from error
+    for name in sorted({*dates} - copied):
+        table[name] = to_dates(table[name], None if like is None else like[name].dt.tz)
     return table
 
 
-def read_csv(path, args, dtypes):
-    """Read a CSV file."""
+def read_csv(path, args, texts, copied):
+    """Read a CSV file; in what is ``copied`` only an empty cell is a hole."""
     pd = import_pandas()
+    opener = import_module(OPENERS[path.suffix.lower()])
     try:
+        with opener.open(path, "rt", encoding=args.encoding, newline="") as file:
+            # Blank lines are rows, but for those before and after the table.
+            content = file.read().strip("\r\n").encode()
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             # index_col=False: else pandas hides a column for which there is no name.
-            return pd.read_csv(
-                path,
-                sep=args.sep.replace(r"\t", "\t"),
-                encoding=args.encoding,
-                dtype=dtypes,
-                index_col=False,
-                low_memory=False,
+            options = {"sep": args.sep, "index_col": False, "skip_blank_lines": False}
+            read = partial(pd.read_csv, low_memory=False, **options)
+            header = read(io.BytesIO(content), header=None, nrows=1, dtype=str, na_filter=False)
+            names = read(io.BytesIO(content), nrows=0).columns
+            table = read(
+                io.BytesIO(content),
+                decimal=args.decimal,
+                dtype=dict.fromkeys(texts | copied, "string"),
+                keep_default_na=False,
+                na_values={name: [""] if name in copied else HOLES for name in names},
             )
     except pd.errors.EmptyDataError as error:
         raise CommandError(f"{path} is empty.") from error
@@ -279,15 +294,44 @@ def read_csv(path, args, dtypes):
         ) from error
     except Exception as error:  # of whichever library uncompresses it
         raise CommandError(f"{path} cannot be read: {error}") from error
+    names = header.loc[0]
+    twice = names[names.duplicated() & (names != "")].unique()
+    if len(twice):
+        raise CommandError(
+            f"Columns must have different names: {path} has several {listed(twice)}."
+        )
+    if pd.to_numeric(names, errors="coerce").notna().all():
+        warnings.warn(
+            f"The first line of {path} is taken for names, but holds numbers: {listed(names)}. "
+            "If it is a row, put a line of names before it.",
+            stacklevel=2,
+        )
+    return table
 
 
 def read_parquet(path):
     """Read a Parquet file, with what is in its index as columns."""
+    pd = import_pandas()
     try:
-        table = import_pandas().read_parquet(path)
+        table = pd.read_parquet(path)
     except Exception as error:  # of whichever library reads it
         raise CommandError(f"{path} cannot be read as Parquet: {error}") from error
-    return table if table.index.name is None else table.reset_index()
+    named = [name for name in table.index.names if name is not None]
+    return table.reset_index(named).reset_index(drop=True)
+
+
+def to_dates(column, tz):
+    """Column of dates in a time zone, or in UTC and without one."""
+    if column.dtype.kind != "M":
+        column = column.astype("string")
+    dates = import_pandas().to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+    unread = column[dates.isna() & column.notna()]
+    if len(unread):
+        raise CommandError(
+            f"Column {column.name!r} holds something else than dates: {unread.iloc[0]!r}. Dates "
+            "are read as in 2024-12-31 or 2024-12-31 13:00 (ISO 8601)."
+        )
+    return dates.dt.tz_convert(tz)
 
 
 def is_text(column):
@@ -315,20 +359,35 @@ def features(table, ignored):
     return X
 
 
-def check_keys(X):
-    """Refuse a table of nothing but keys; warn of a key among other columns."""
-    keys = [name for name in X if is_text(X[name]) and X[name].is_unique and len(X) > 1]
-    if len(keys) == X.shape[1]:
+def check_texts(X, args):
+    """Refuse a table of nothing but keys; warn of keys and of numbers that are taken for text."""
+    texts = [name for name in X if is_text(X[name])]
+    if len(texts) == X.shape[1] and len(X) > 1 and all(X[name].is_unique for name in texts):
         raise CommandError(
-            f"There is nothing to learn from {listed(keys)}: each row has another text. Are there "
-            "more columns, separated by something else (--sep), or are they dates (--date)?"
+            f"There is nothing to learn from {listed(texts)}: each row has another text. Are there "
+            "more columns, separated by something else (--sep), numbers with a decimal comma "
+            "(--decimal), or dates (--date)?"
         )
-    for name in keys:
-        warnings.warn(
-            f"Each row has another text in column {name!r}, from which nothing can be learned. "
-            f"If it is a key, use --ignore {name}; if it is a date, --date {name}.",
-            stacklevel=2,
-        )
+    to_numeric = partial(import_pandas().to_numeric, errors="coerce")
+    for name in texts:
+        cells = X[name].dropna()
+        points = cells.str.translate(str.maketrans({".": "?", args.decimal: "."}))
+        cell = next(iter(cells[to_numeric(points).isna()]), next(iter(cells), None))
+        mostly_numbers = to_numeric(cells.str.replace(",", "")).notna().mean() > 0.5
+        if mostly_numbers and name not in args.categorical:
+            warnings.warn(
+                f"Column {name!r} is taken for text because of {cell!r}, but most texts in it are "
+                "numbers. Leave missing cells empty, take out thousands separators, or use "
+                f'--decimal ","; if they are codes, use --categorical {name}.',
+                stacklevel=2,
+            )
+        elif cells.nunique() > KEY_SHARE * max(len(cells), KEY_MIN_CELLS):
+            warnings.warn(
+                f"Nearly each row has another text in column {name!r}, from which little can be "
+                f"learned. If it is a key, use --ignore {name}; if it is a date, --date {name}; "
+                f"if it is a number, see why {cell!r} is none.",
+                stacklevel=2,
+            )
 
 
 def matching(table, like, ignored, left_out):
@@ -370,43 +429,42 @@ def read_labels(table, args):
             raise CommandError("--anomaly-label needs a --label-column.")
         return None
     labels = table[args.label_column]
-    known = labels.dropna()
-    values = known.unique().tolist()
-    is_anomaly = (known == anomaly_label(values, args)).astype(float)
+    known = labels.dropna().astype(object)
+    meanings = {label: meaning(label) for label in known.unique()}
+    is_anomaly = (known.map(meanings) == anomaly_meaning(meanings, args)).astype(float)
     if is_anomaly.nunique() < 2:
         raise CommandError(
-            f"The labels in column {args.label_column!r} are {listed(values)}: both anomalies and "
-            "others are needed to evaluate. Use --ignore instead of --label-column."
+            f"The labels in column {args.label_column!r} are {listed(meanings)}: both anomalies "
+            "and others are needed to evaluate. Use --ignore instead of --label-column."
         )
     return is_anomaly.reindex(labels.index)
 
 
-def anomaly_label(values, args):
-    """Which of the values of the labels stands for an anomaly."""
+def meaning(label):
+    """Number that a label stands for, as true for 1, or else its text."""
+    text = {"true": "1", "false": "0"}.get(str(label).lower(), str(label))
+    number = import_pandas().to_numeric(text, errors="coerce")
+    return text if np.isnan(number) else number
+
+
+def anomaly_meaning(meanings, args):
+    """Which of the meanings of the labels is that of an anomaly."""
+    known = {*meanings.values()}
     if args.anomaly_label is not None:
-        for value in values:
-            if is_same(value, args.anomaly_label):
-                return value
+        if meaning(args.anomaly_label) in known:
+            return meaning(args.anomaly_label)
         raise CommandError(
             f"There is no {args.anomaly_label!r} in column {args.label_column!r}, but "
-            f"{listed(values)}."
+            f"{listed(meanings)}."
         )
-    if {*values} <= {-1, 1}:
+    if known <= {-1, 1}:
         return -1
-    if {*values} <= {0, 1}:
+    if known <= {0, 1}:
         return 1
     raise CommandError(
-        f"Column {args.label_column!r} holds {listed(values)}: say which one is the anomaly with "
+        f"Column {args.label_column!r} holds {listed(meanings)}: say which one is the anomaly with "
         "--anomaly-label."
     )
-
-
-def is_same(value, text):
-    """Whether a value is what a text of the command line means."""
-    try:
-        return float(value) == float(text)
-    except (TypeError, ValueError):
-        return str(value) == text
 
 
 def evaluate(is_anomaly, judged):
@@ -443,6 +501,18 @@ def write_judged(model, table, is_anomaly, args, progress):
         evaluate(is_anomaly, judged)
 
 
+def check_copied(names, args):
+    """Refuse to copy columns of the table that have the names of results."""
+    numbers = range(1, N_REASONS + 1) if args.explain else ()
+    results = {f"{what}_{i}" for what in ("reason", "contribution") for i in numbers}
+    clash = sorted({"anomaly_score", "decision", *results}.intersection(names))
+    if clash:
+        raise CommandError(
+            f"The results would overwrite {listed(clash)} of {args.data}: rename such columns, or "
+            "judge a table without them."
+        )
+
+
 def add_reasons(judged, model, X, is_outlier, args, progress):
     """Add the columns that contribute most to the scores of the outliers."""
     if len(model["background"]) == 0:
@@ -476,14 +546,14 @@ def check_output(path, force, *inputs):
     """Refuse an output that cannot or should not be written, before any work."""
     if path.is_dir():
         raise CommandError(f"{path} is a folder: name a file.")
-    if not path.parent.is_dir():
-        raise CommandError(f"There is no folder {path.parent}: make it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise CommandError(f"Nothing can be written to the folder {path.parent}.")
     if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
         raise CommandError(f"{path} is the input, and would be lost: name another output.")
     if path.exists() and not force:
         raise CommandError(f"{path} is there already: --force overwrites it.")
+    try:
+        TemporaryFile(dir=path.resolve().parent).close()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written to its folder: {error.strerror}.") from error
 
 
 def write_table(table, path):
@@ -529,6 +599,14 @@ def setting(text):
         return name, value
 
 
+def character(text):
+    r"""Parse one character, or \t for a tab."""
+    text = text.replace(r"\t", "\t")
+    if len(text) != 1 or not text.isascii():
+        raise argparse.ArgumentTypeError(rf"{text!r} is no single (ASCII) character")
+    return text
+
+
 def positive(text):
     """Parse a number of rows."""
     if not text.isdecimal() or int(text) == 0:
@@ -545,7 +623,8 @@ def make_parser():
 
     reading = Parser(add_help=False)
     reading.add_argument("data", type=Path, help="table: CSV with a header, or Parquet")
-    reading.add_argument("--sep", default=",", help=r"separator of CSV, \t for tabs (comma)")
+    reading.add_argument("--sep", type=character, default=",", help=r"CSV separator, or \t (,)")
+    reading.add_argument("--decimal", type=character, default=".", help="CSV decimal mark (.)")
     reading.add_argument("--encoding", default="utf-8", help="encoding of CSV (utf-8)")
     reading.add_argument(
         "--ignore",

@@ -5,9 +5,11 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import tomllib
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -74,6 +76,21 @@ def detect(*argv, data="data.csv", out="out.csv"):
     return run("detect", data, "--out", out, "--ignore", "key", *FOREST, *argv)
 
 
+def detect_lines(data, *argv):
+    """Lines that are written for a table without the key of the payments."""
+    run("detect", data, "--out", "out.csv", "--force", *FOREST, *argv)
+    return Path("out.csv").read_text().splitlines()
+
+
+def warned(capsys, command, *argv, **kwargs):
+    """Lines on stderr of a command that warns."""
+    with warnings.catch_warnings(action="always"):
+        command(*argv, **kwargs)
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("skgad: warning: ") for line in lines)
+    return lines
+
+
 # ----------------------------------------------------------------------------------------- results
 
 
@@ -121,7 +138,12 @@ def test_the_label_column_is_used_for_the_evaluation_alone(folder, capsys):
         ([1, 0], []),
         ([-1, 1], []),
         ([True, False], []),
+        ([True, False], ["--anomaly-label", "true"]),
+        (["true", "false"], []),
+        (["true", "false"], ["--anomaly-label", "true"]),
         (["fraud", "fine"], ["--anomaly-label", "fraud"]),
+        (["None", "nan"], ["--anomaly-label", "None"]),
+        (["nan", "null"], ["--anomaly-label", "nan"]),
         ([0, 1], ["--anomaly-label", "0"]),
         ([2, 1], ["--anomaly-label", "2"]),
     ],
@@ -139,6 +161,30 @@ def test_labels_have_documented_meanings_and_rows_without_any_are_left_out(
     printed = capsys.readouterr().out
     assert "rows with a label  58\nanomalies          4\n" in printed
     assert f"AUROC              {expected:.4f}" in printed
+
+
+def test_only_an_empty_cell_is_a_hole_in_labels_and_in_what_is_copied(folder, capsys):
+    table = payments().assign(attack=["ddos", "None", "scan", ""] * 15)
+    table["country"] = ["NA", "null", "", "n/a", "007", "1.50"] * 10
+    table.to_csv("attacks.csv", index=False)
+    options = ["--label-column", "attack", "--anomaly-label", "ddos", "--ignore", "country"]
+    detect(*options, data="attacks.csv")
+    assert "rows with a label  45\nanomalies          15\n" in capsys.readouterr().out
+    ignored = ["--ignore", "key", "--ignore", "attack", "--ignore", "country"]
+    assert main(["train", "attacks.csv", "--model", "m", *ignored, *FOREST]) == 0
+    run("score", "attacks.csv", "--model", "m", "--out", "scored.csv")
+    for name in ("out.csv", "scored.csv"):
+        written = pd.read_csv(name, dtype=str, keep_default_na=False)
+        assert written["attack"].tolist() == table["attack"].tolist()
+        assert written["country"].tolist() == table["country"].tolist()
+
+
+def test_one_line_comes_out_for_each_line(folder):
+    (folder / "gaps.csv").write_text("\n\nkey,amount\nNA,1\n\n,3\n007,\n,\n\n\n")
+    written = [line.split(",")[0] for line in detect_lines("gaps.csv", "--ignore", "key")]
+    assert written == ["key", "NA", "", "", "007", ""]
+    (folder / "one.csv").write_bytes(b"amount\r\n1\r\n\r\n3\r\n\r\n")
+    assert len(detect_lines("one.csv")) == 1 + 3
 
 
 def test_train_and_score_give_what_detect_gives(folder):
@@ -202,6 +248,12 @@ def test_the_same_seed_gives_the_same_scores_and_another_one_others(folder):
     assert not np.array_equal(first, third)
 
 
+def test_parameters_of_the_default_networks_can_be_set(folder):
+    options = ["--ignore", "key", *ALAD, "--set", "networks__hidden_layer_sizes=(8,)"]
+    assert main(["train", "data.csv", "--model", "m", *options]) == 0
+    assert joblib.load("m")["detector"].detector_.networks.hidden_layer_sizes == (8,)
+
+
 def test_sampled_rows_are_of_the_table(folder):
     options = ["--ignore", "key", "--ignore", "odd", "--detector", "WALDO"]
     assert main(["train", "data.csv", "--model", "m", *options, *ALAD]) == 0
@@ -254,6 +306,20 @@ def test_parquet_is_read_and_written(folder):
     )
 
 
+def test_parquet_gives_the_named_levels_of_its_index_as_columns(folder):
+    if not find_spec("pyarrow"):
+        pytest.skip("pyarrow is not installed")
+    table = payments().assign(none=0, key=lambda table: table["key"].astype(int))
+    table = table.set_index(["key", "shop", "none"]).rename_axis(["key", "shop", None])
+    table.to_parquet("levels.parquet")
+    options = ["--ignore", "key", "--ignore", "odd", *FOREST]
+    assert main(["detect", "levels.parquet", "--out", "out.parquet", *options]) == 0
+    judged = pd.read_parquet("out.parquet")
+    assert judged["key"].tolist() == [*range(60)]
+    by_csv = detect("--ignore", "odd")
+    np.testing.assert_allclose(judged["anomaly_score"], by_csv["anomaly_score"], atol=0.1)
+
+
 def test_parquet_needs_nothing_of_csv(folder, monkeypatch):
     """With pickles for Parquet, so that no library is needed."""
     monkeypatch.setattr(_cli, "find_spec", lambda name: True)
@@ -271,13 +337,96 @@ def test_parquet_needs_nothing_of_csv(folder, monkeypatch):
     np.testing.assert_array_equal(judged["anomaly_score"], by_csv["anomaly_score"])
 
 
-def test_a_key_among_other_columns_is_warned_of(folder, capsys):
-    payments().assign(name=[f"n{i}" for i in range(60)]).to_csv("keys.csv", index=False)
-    with warnings.catch_warnings(action="always"):
-        detect(data="keys.csv")
-    err = capsys.readouterr().err
-    assert err.startswith("skgad: warning: Each row has another text in column 'name'")
-    assert err.count("\n") == 1
+def test_numbers_with_holes_are_numbers_however_a_hole_is_written(folder):
+    guide = (ROOT / "doc/user_guide/command_line.rst").read_text()
+    holes = re.findall("``(.*?)``", re.search("Holes are .*?\n\n", guide, re.S)[0])
+    assert {"NA", "n/a", "null", "None", "nan"} <= {*holes}
+    table = payments(100)
+    table["amount"] = table["amount"].astype(object)
+    table.loc[20 : 19 + len(holes), "amount"] = holes
+    table.to_csv("holes.csv", index=False)
+    options = ["--ignore", "key", "--contamination", "0.05", *FOREST]
+    assert main(["train", "holes.csv", "--model", "m", *options]) == 0
+    assert joblib.load("m")["background"]["amount"].dtype == float
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("n.a.?", lambda amount: "n.a.?" if amount == 900 else amount),
+        ("900,00", lambda amount: f"{amount:.2f}".replace(".", ",")),
+        ("1,200", lambda amount: "1,200" if amount == 901 else amount),
+        ("1,800.00", lambda amount: f"{2 * amount:,.2f}" if amount == 900 else f"{amount:.2f}"),
+    ],
+)
+def test_numbers_taken_for_text_are_warned_of(folder, capsys, cell, written):
+    table = payments()
+    table["amount"] = table["amount"].map(written, na_action="ignore")
+    table.to_csv("texts.csv", index=False, sep=";")
+    [line] = warned(capsys, detect, "--sep", ";", data="texts.csv")
+    assert f"Column 'amount' is taken for text because of {cell!r}" in line
+    assert '--decimal ","' in line
+    detect("--force", "--sep", ";", "--ignore", "amount", data="texts.csv")
+
+
+def test_a_decimal_comma_can_be_asked_for(folder, capsys):
+    payments().to_csv("comma.csv", index=False, sep=";", decimal=",")
+    judged = detect("--sep", ";", "--decimal", ",", data="comma.csv", out="other.csv")
+    np.testing.assert_allclose(judged["anomaly_score"], detect()["anomaly_score"])
+    options = ["--sep", ";", "--decimal", ",", "--force"]
+    payments().replace({"amount": {900.0: "0.5"}}).to_csv("comma.csv", sep=";", decimal=",")
+    [line] = warned(capsys, detect, *options, data="comma.csv")
+    assert "because of '0.5'" in line
+
+
+def test_codes_are_not_taken_for_broken_numbers(folder):
+    payments().assign(zip=["012", "034", "A1"] * 20).to_csv("codes.csv", index=False)
+    detect("--categorical", "zip", data="codes.csv")
+
+
+@pytest.mark.parametrize("n_others", [0, 4])
+def test_a_key_among_other_columns_is_warned_of(folder, capsys, n_others):
+    names = [f"n{i}" if i >= n_others else "n59" for i in range(60)]
+    table = payments().assign(name=names)
+    table.loc[20:40, "name"] = None
+    table.to_csv("keys.csv", index=False)
+    lines = warned(capsys, detect, data="keys.csv")
+    share = table["name"].nunique() / table["name"].count()
+    assert len(lines) == (share > 0.9)
+    assert all("Nearly each row has another text in column 'name'" in line for line in lines)
+
+
+def test_a_first_line_of_numbers_is_warned_of(folder, capsys):
+    (folder / "rows.csv").write_text("1,2.5\n3,4\n5,6\n")
+    [line] = warned(capsys, detect_lines, "rows.csv")
+    assert "rows.csv is taken for names, but holds numbers: '1', '2.5'" in line
+
+
+def test_dates_with_time_zones_are_read_as_utc(folder):
+    days = pd.Series(pd.date_range("2024-01-01", periods=60, freq="7h"))
+    zoned = days.dt.tz_localize("UTC").dt.tz_convert("Europe/Paris")
+    mixed = zoned.astype(str).where(days.index % 2 == 0, days.astype(str) + "Z")
+    scores = []
+    for name, day in (("utc", days), ("zoned", zoned), ("mixed", mixed)):
+        payments().assign(day=day).to_csv(f"{name}.csv", index=False)
+        scores += [detect("--date", "day", data=f"{name}.csv", out=f"{name}_out.csv")]
+    for other in scores[1:]:
+        pd.testing.assert_frame_equal(other, scores[0], check_exact=True)
+
+
+def test_python_judges_tables_with_dates_as_the_guide_says(folder):
+    table = payments().assign(day=pd.date_range("2024-01-01", periods=60).astype(str))
+    table.to_csv("february.csv", index=False)
+    options = ["--model", "january.joblib", "--ignore", "key", "--date", "day", *FOREST]
+    assert main(["train", "february.csv", *options]) == 0
+    guide = (ROOT / "doc/user_guide/command_line.rst").read_text()
+    code = textwrap.dedent(guide.rpartition("::\n\n")[2])
+    names = {"joblib": joblib, "pd": pd}
+    exec(code.replace("detector.predict", "decisions = detector.predict"), names)
+    judged = run("score", "february.csv", "--model", "january.joblib", "--out", "out.csv")
+    np.testing.assert_array_equal(
+        judged["decision"], np.where(names["decisions"] == 1, "inlier", "outlier")
+    )
 
 
 # ------------------------------------------------------------------------------------------ errors
@@ -290,6 +439,9 @@ BAD = {
     "semicolons.csv": b"a;b\nx;1\ny;2\n",
     "ragged.csv": b"a,b\n1,2\n3,4,5,6\n",
     "more.csv": b"a,b\n1,2,3\n4,5,6\n",
+    "twice.csv": b"amount,amount\n1,2\n3,4\n",
+    "days.csv": b"a,day\n1,2024-12-31 13:00\n2,31.12.2024\n",
+    "commas.csv": b"a;b\n0,1;0,5\n0,2;0,7\n",
     "infinite.csv": b"a,b\n1,inf\n2,3\n",
     "one.csv": b"a,b\n1,2\n",
     "cut.csv.gz": gzip.compress(b"a,b\n1,2\n")[:-9],
@@ -311,6 +463,12 @@ ERRORS = [
     (["detect", "semicolons.csv", "--out", "out.csv"], r"separated by something else \(--sep\)"),
     (["detect", "ragged.csv", "--out", "out.csv"], "line 3, saw 4"),
     (["detect", "more.csv", "--out", "out.csv"], "more.csv is no table separated by ','"),
+    (["detect", "twice.csv", "--out", "out.csv"], "different names: twice.csv has .*'amount'"),
+    (["detect", "commas.csv", "--out", "out.csv", "--sep", ";"], r"decimal comma \(--decimal\)"),
+    (
+        ["detect", "days.csv", "--out", "out.csv", "--date", "day"],
+        r"'day' .* dates: '31\.12\.2024'\. Dates are read as in .*13:00 \(ISO 8601\)\.$",
+    ),
     (["detect", "bytes.csv", "--out", "out.csv"], "cannot be read as utf-8.*--encoding latin-1"),
     ([*DETECT, "--encoding", "klingon"], "cannot be read as klingon"),
     (["detect", "cut.csv.gz", "--out", "out.csv"], "cut.csv.gz cannot be read: .*ended before"),
@@ -319,12 +477,15 @@ ERRORS = [
     (["detect", "one.csv", "--out", "out.csv"], "minimum of 2 is required"),
     (["detect", "data.xlsx", "--out", "out.csv"], r"data.xlsx must end in .csv, .*\.parquet"),
     (["detect", "data.csv", "--out", "out.txt"], "out.txt must end in"),
-    (["detect", "data.csv", "--out", "no/out.csv"], "There is no folder no"),
+    (["detect", "data.csv", "--out", "no/out.csv"], "no/out.csv cannot be written to its folder"),
+    (["detect", "data.csv", "--out", "/proc/o.csv"], "/proc/o.csv cannot be written to its folder"),
     (["detect", "data.csv", "--out", "."], "is a folder"),
     (["detect", "data.csv", "--out", "data.csv", "--force"], "data.csv is the input"),
     (["detect", "data.csv", "--out", "there.csv"], "there already: --force"),
     ([*DETECT, "--detector", "HAL"], r"invalid choice: 'HAL' \(choose from '?ALAD"),
     ([*DETECT, "--set", "epochs=3"], "Invalid parameter 'epochs'.*max_epochs"),
+    ([*DETECT, "--set", "max_epochs__a=3"], "no parameter 'max_epochs__a'"),
+    ([*DETECT, "--set", "networks__hidden=3"], "Invalid parameter 'hidden' for estimator MLP"),
     ([*DETECT, "--set", "max_epochs"], "'max_epochs' is not NAME=VALUE"),
     ([*DETECT, "--set", "max_epochs=many"], "'max_epochs' parameter of ALAD must be"),
     ([*DETECT, "--set", "encoder__numeric=log"], "'numeric' parameter of TabularEncoder"),
@@ -333,9 +494,11 @@ ERRORS = [
     ([*DETECT, "--ignore", "colour"], "no column 'colour': there are 'key', 'shop'"),
     ([*DETECT, "--label-column", "colour"], "no column 'colour'"),
     ([*DETECT, "--label-column", "shop"], "'shop' holds .*bakery.*--anomaly-label"),
-    ([*DETECT, "--label-column", "odd", "--anomaly-label", "7"], "no '7' in column 'odd', but 1"),
+    ([*DETECT, "--label-column", "odd", "--anomaly-label", "7"], "no '7' in column 'odd', but '1'"),
     ([*DETECT, "--anomaly-label", "1"], "needs a --label-column"),
     ([*DETECT, "--date", "shop"], "'shop' holds something else than dates"),
+    ([*DETECT, "--sep", "ab"], "--sep: 'ab' is no single .* character"),
+    ([*DETECT, "--decimal", ""], "--decimal: '' is no single .* character"),
     ([*DETECT, "--max-explained", "0"], "'0' is no positive integer"),
     ([*SCORE, "no.joblib"], "There is no model no.joblib"),
     ([*SCORE, "notes.joblib"], "notes.joblib is no model that 'skgad train'"),
@@ -420,6 +583,44 @@ def test_an_existing_output_is_overwritten_only_when_asked_and_only_as_a_whole(
     assert (folder / "out.csv").read_text() == "precious"
     assert {path.name for path in folder.iterdir()} == {"data.csv", "out.csv"}
     assert len(detect("--force")) == 60
+
+
+CLASHES = [
+    (["--ignore", "decision"], "'decision'"),
+    (["--label-column", "decision"], "'decision'"),
+    (["--ignore", "anomaly_score", "--ignore", "reason_1"], "'anomaly_score'"),
+    (["--explain", "--ignore", "reason_1"], "'reason_1'"),
+    (["--explain", "--ignore", "contribution_3"], "'contribution_3'"),
+]
+
+
+@pytest.mark.parametrize(("options", "named"), CLASHES)
+def test_columns_of_the_table_are_never_overwritten(folder, monkeypatch, capsys, options, named):
+    columns = ["anomaly_score", "decision", "reason_1", "contribution_3"]
+    payments().assign(**dict.fromkeys(columns, [0, 1] * 30)).to_csv("judged.csv", index=False)
+    ignored = [text for name in ["key", *columns] for text in ("--ignore", name)]
+    assert main(["train", "judged.csv", "--model", "m", *ignored, *FOREST]) == 0
+    monkeypatch.setattr(_cli, "train_model", None)
+    monkeypatch.setattr(_cli, "write_judged", None)
+    for command in (["detect"], ["score", "--model", "m"]):
+        assert main([*command, "judged.csv", "--out", "out.csv", *options]) == 2
+        err = capsys.readouterr().err
+        assert re.search(f"would overwrite .*{named}.* of judged.csv: rename", err), err
+
+
+def test_columns_named_as_reasons_are_copied_where_no_reasons_are_given(folder):
+    payments().assign(reason_1="mine").to_csv("mine.csv", index=False)
+    judged = detect("--ignore", "reason_1", data="mine.csv")
+    assert {*judged["reason_1"]} == {"mine"}
+
+
+def test_an_output_that_cannot_be_written_is_found_out_before_any_work(folder, monkeypatch, capsys):
+    monkeypatch.setattr(_cli, "read_table", None)
+    assert main(["detect", "data.csv", "--out", "/proc/o.csv"]) == 2
+    assert main(["train", "data.csv", "--model", "no/m"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "/proc/o.csv cannot be written" in first
+    assert "no/m cannot be written" in second
 
 
 def test_a_missing_library_is_named(folder, monkeypatch, capsys):
