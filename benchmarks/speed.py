@@ -102,7 +102,7 @@ def against_pyod(device, n_epochs=2):
 
 
 def peak_memory(device):
-    """What a process needs during `fit`, beyond what it had with the data at hand: the most of 5."""
+    """What `fit` needs beyond what the process had with the data at hand; the most of rounds."""
     code = f"from speed import memory_of_fit; memory_of_fit({device!r})"
     call = [sys.executable, "-c", code]
     runs = [
@@ -115,7 +115,7 @@ def peak_memory(device):
 
 def memory_of_fit(device):
     torch.set_num_threads(1)
-    detector = alad(device, max_epochs=1, batch_size=4096)
+    detector = alad(device, max_epochs=1)
     detector.fit(table((5_000, 50)))  # what torch loads at the first step is no matter of the data
     X = table((1_000_000, 50))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache, partial
 from inspect import signature
+from itertools import chain
 from numbers import Integral, Real
 
 import numpy as np
@@ -617,8 +618,14 @@ class BaseDetector(
         device = next(net.module_.parameters()).device
         # Among three threads or more, the place of a row in its block can matter.
         with torch.inference_mode(), RowByRow(), thread_pools().limit(limits=1, user_api="openmp"):
-            parts = [function(x).cpu() for x in blocks(X, self._block_rows, device, rows)]
-        return torch.cat(parts)[:n_rows].numpy()
+            n = self._block_rows
+            parts = map(function, blocks(X, n, device, rows))
+            first = next(parts)
+            # Many small results, kept apart, would leave holes between them in the memory.
+            results = first.new_empty((n_rows, *first.shape[1:]), device="cpu")
+            for start, part in zip(range(0, n_rows, n), chain([first], parts), strict=True):
+                results[start : start + n] = part[: n_rows - start]
+        return results.numpy()
 
     def _offset(self, net, train_scores):
         """The method's own boundary, or a percentile of the training scores."""
