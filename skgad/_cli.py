@@ -9,7 +9,6 @@ import ast
 import inspect
 import io
 import os
-import signal
 import sys
 import traceback
 import warnings
@@ -24,6 +23,7 @@ import joblib
 import numpy as np
 import torch
 from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
@@ -58,10 +58,6 @@ HOLES = [
 
 class CommandError(Exception):
     """What the user can put right; shown as one line."""
-
-
-class Interrupted(BaseException):
-    """Ctrl-C. No KeyboardInterrupt, after which the detectors would keep what they have learned."""
 
 
 class Progress(Callback):
@@ -152,7 +148,9 @@ def train_model(table, args, progress):
     check_texts(X, args)
     detector = make_detector(args, progress)
     progress.say(f"training {args.detector} on {len(X)} rows")
-    detector.fit(X)
+    with warnings.catch_warnings():  # after Ctrl-C a detector would keep what it has learned
+        warnings.filterwarnings("error", "Training was interrupted", ConvergenceWarning)
+        detector.fit(X)
     inliers = X[detector.predict(X) == 1]
     return {
         "skgad": skgad.__version__,
@@ -747,14 +745,14 @@ def main(argv=None):
     progress = Progress(shown=sys.stderr.isatty())
     verbose = False
     try:
-        with one_line_warnings(), stopped_by_ctrl_c():
+        with one_line_warnings():
             args = make_parser().parse_args(argv)
             verbose = args.verbose
             progress.shown |= verbose
             torch.set_num_threads(1)  # small networks are slower with more
             args.run(args, progress)
         return 0
-    except Interrupted:
+    except (KeyboardInterrupt, ConvergenceWarning):
         return complain("interrupted", progress, 130)
     except (CommandError, ValueError, TypeError, OSError) as error:
         if verbose and not isinstance(error, CommandError):
@@ -779,19 +777,3 @@ def one_line_warnings():
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
-
-
-@contextmanager
-def stopped_by_ctrl_c():
-    """Raise Interrupted at Ctrl-C, unless the process has been told to ignore it."""
-
-    def stop(number, frame):
-        raise Interrupted
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -334,14 +334,14 @@ class AdversarialNet(NeuralNet):
         """Train; ``interrupted_`` tells whether the user ended it, and not a callback."""
         self.interrupted_ = False
         self.n_completed_ = len(self.history)
-        try:
-            with first_ctrl_c(self._interrupt):
+        with first_ctrl_c(self._interrupt):
+            try:
                 return super().fit_loop(X, y, epochs, **fit_params)
-        finally:
-            if len(self.history) > self.n_completed_:  # callbacks stop between two epochs
-                self.interrupted_ = True
-                del self.history[self.n_completed_ :]
-            self.module_.eval()
+            finally:
+                if len(self.history) > self.n_completed_:  # callbacks stop between two epochs
+                    self.interrupted_ = True
+                    del self.history[self.n_completed_ :]
+                self.module_.eval()
 
     def _interrupt(self):
         self.interrupted_ = True

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import tomllib
 import warnings
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from skorch.callbacks import PrintLog
 
 import skgad
 from skgad import _cli
@@ -679,6 +681,19 @@ def test_ctrl_c_between_two_epochs_is_not_taken_for_the_end_of_training(
 
     monkeypatch.setattr(_cli.Progress, "on_epoch_end", interrupted)
     assert main([*DETECT, "--verbose", *ALAD]) == 130
+    assert [path.name for path in folder.iterdir()] == ["data.csv"]
+
+
+@pytest.mark.parametrize("options", [[], ["--verbose"]])
+def test_ctrl_c_is_not_lost_where_a_library_swallows_every_exception(
+    folder, ctrl_c, monkeypatch, options
+):
+    def as_tabulate_does(self, net, **kwargs):  # it converts each cell in a bare except
+        with suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(PrintLog, "on_epoch_end", as_tabulate_does)
+    assert main([*DETECT, *options, *ALAD]) == 130
     assert [path.name for path in folder.iterdir()] == ["data.csv"]
 
 
