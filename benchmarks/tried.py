@@ -17,9 +17,9 @@ DATASETS = [
 ]
 
 
-def mini_batches(number, n_rows, batch_size=128):
-    """The number of epochs that has about as many mini-batches."""
-    return {"max_epochs": round(number / max(1, round(n_rows / batch_size)))}
+def mini_batches(number, n_rows, batch_size=128, **params):
+    """The number of epochs that has about as many mini-batches, and other parameters."""
+    return params | {"max_epochs": round(number / max(1, round(n_rows / batch_size)))}
 
 
 #: For each method what is changed: parameters, or a function of the number of training rows.
@@ -39,6 +39,8 @@ VARIANTS = {
         "layers of 64 and 32 units": {"networks": MLP((64, 32))},
         "dropout of 0.2": {"networks": MLP(dropout=0.2)},
         "5000 mini-batches": partial(mini_batches, 5000),
+        "n_members=3": {"n_members": 3},
+        "5000 mini-batches, n_members=3": partial(mini_batches, 5000, n_members=3),
     },
     "ARN": {
         "default": {},
