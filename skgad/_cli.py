@@ -23,7 +23,6 @@ import joblib
 import numpy as np
 import torch
 from sklearn.ensemble import IsolationForest
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
@@ -80,6 +79,11 @@ class Progress(Callback):
     def on_epoch_end(self, net, **kwargs):
         """Say how far the training is."""
         self.say(f"training: epoch {len(net.history)} of {net.max_epochs}")
+
+    def on_train_end(self, net, **kwargs):
+        """Pass Ctrl-C on, after which the detector would keep what it has learned."""
+        if net.interrupted_:
+            raise KeyboardInterrupt
 
     def __getstate__(self):
         """Be silent in a saved model."""
@@ -148,9 +152,7 @@ def train_model(table, args, progress):
     check_texts(X, args)
     detector = make_detector(args, progress)
     progress.say(f"training {args.detector} on {len(X)} rows")
-    with warnings.catch_warnings():  # after Ctrl-C a detector would keep what it has learned
-        warnings.filterwarnings("error", "Training was interrupted", ConvergenceWarning)
-        detector.fit(X)
+    detector.fit(X)
     inliers = X[detector.predict(X) == 1]
     return {
         "skgad": skgad.__version__,
@@ -168,7 +170,7 @@ def make_detector(args, progress):
         params["contamination"] = args.contamination
     if "random_state" in known:
         params.setdefault("random_state", args.seed)
-    if "callbacks" in known and progress.shown:
+    if "callbacks" in known:
         params.setdefault("callbacks", [progress])
     for name, value in params.items():
         prefix = "" if name.startswith("encoder__") else "detector__"
@@ -752,7 +754,7 @@ def main(argv=None):
             torch.set_num_threads(1)  # small networks are slower with more
             args.run(args, progress)
         return 0
-    except (KeyboardInterrupt, ConvergenceWarning):
+    except KeyboardInterrupt:
         return complain("interrupted", progress, 130)
     except (CommandError, ValueError, TypeError, OSError) as error:
         if verbose and not isinstance(error, CommandError):
