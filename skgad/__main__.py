@@ -1,8 +1,8 @@
-"""``python -m skgad``: see :mod:`skgad._cli`."""
+"""``python -m skgad``: see :mod:`skgad.cli`."""
 
 import sys
 
-from ._cli import main
+from .cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

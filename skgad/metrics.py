@@ -15,6 +15,8 @@ from sklearn import metrics as _metrics
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from ._response import SCORE_METHODS
+
 __all__ = [
     "SCORERS",
     "f1_at_rate_score",
@@ -428,17 +430,6 @@ def _check_labels(y, pos_label=None):
     return y == -1
 
 
-def _normality(detector, X):
-    """Scores of a detector with ``score_samples`` or, failing that, ``decision_function``."""
-    for name in _SCORES:
-        if hasattr(detector, name):
-            return getattr(detector, name)(X)
-    raise AttributeError(
-        f"{type(detector).__name__} has neither score_samples nor decision_function. Detectors "
-        "such as LocalOutlierFactor have them with novelty=True."
-    )
-
-
 def _check_n(n, is_outlier):
     if n is None:
         return int(is_outlier.sum())
@@ -463,18 +454,17 @@ def _decision_metric(y_true, y_pred, *, metric, pos_label=None):
     return metric(np.where(_check_labels(y_true, pos_label), -1, 1), y_pred)
 
 
-_SCORES = ("score_samples", "decision_function")
 _OUTLIER = {"pos_label": -1, "zero_division": 0}
 
 #: For each name: the metric, and what it takes of the detector.
 _METRICS = {
-    "outlier_roc_auc": (outlier_roc_auc_score, _SCORES),
-    "outlier_average_precision": (outlier_average_precision_score, _SCORES),
-    "outlier_trapezoid_auprc": (outlier_trapezoid_auprc_score, _SCORES),
-    "f1_at_rate": (f1_at_rate_score, _SCORES),
-    "precision_at_n": (precision_at_n_score, _SCORES),
-    "recall_at_n": (recall_at_n_score, _SCORES),
-    "neg_false_positive_rate_at_recall": (false_positive_rate_at_recall_score, _SCORES),
+    "outlier_roc_auc": (outlier_roc_auc_score, SCORE_METHODS),
+    "outlier_average_precision": (outlier_average_precision_score, SCORE_METHODS),
+    "outlier_trapezoid_auprc": (outlier_trapezoid_auprc_score, SCORE_METHODS),
+    "f1_at_rate": (f1_at_rate_score, SCORE_METHODS),
+    "precision_at_n": (precision_at_n_score, SCORE_METHODS),
+    "recall_at_n": (recall_at_n_score, SCORE_METHODS),
+    "neg_false_positive_rate_at_recall": (false_positive_rate_at_recall_score, SCORE_METHODS),
     "outlier_precision": (_of_decisions(partial(_metrics.precision_score, **_OUTLIER)), "predict"),
     "outlier_recall": (_of_decisions(partial(_metrics.recall_score, **_OUTLIER)), "predict"),
     "outlier_f1": (_of_decisions(partial(_metrics.f1_score, **_OUTLIER)), "predict"),

@@ -28,7 +28,7 @@ def public_objects():
     ]
     things = {}
     for module in modules:
-        for name in module.__all__:
+        for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):
                 things.setdefault(thing, f"{module.__name__}.{name}")

@@ -9,13 +9,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
+from .._response import normality_scores
 from ._tables import BLOCK_CELLS, check_table, mix, same_columns, stack, table_like, take
 
 
 def anomaly_score(detector):
     """Function that gives the anomaly score of each row: higher is more abnormal."""
-    score = getattr(detector, "score_samples", None) or detector.decision_function
-    return lambda X: -np.asarray(score(X), dtype=np.float64)
+    return lambda X: -np.asarray(normality_scores(detector, X), dtype=np.float64)
 
 
 def anomaly_threshold(detector, X):

@@ -1,0 +1,22 @@
+"""One file per method: its game and its estimator."""
+
+from ._alad import ALAD
+from ._ama import AMA
+from ._arn import ARN
+from ._base import BaseDetector, LabelledDetector
+from ._cora import CoRA
+from ._rcgan import RCGAN
+from ._wae import WAE
+from ._waldo import WALDO
+
+__all__ = [
+    "ALAD",
+    "AMA",
+    "ARN",
+    "RCGAN",
+    "WAE",
+    "WALDO",
+    "BaseDetector",
+    "CoRA",
+    "LabelledDetector",
+]

@@ -1,0 +1,473 @@
+"""Adversarial mirrored autoencoder."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from skorch.callbacks import Callback
+from torch.autograd.functional import vjp
+from torch.nn.functional import normalize
+
+from ..engine.docstrings import with_shared_parameters
+from ..engine.game import Game
+from ..networks import build, spectrally_normalized
+from ._base import LabelledDetector
+
+#: Codes of training rows that are kept to draw others from.
+N_CODES = 1000
+
+#: Negatives that are made for each row of a mini-batch, as in the authors' code.
+NEGATIVE_SHARE = 0.1
+
+
+class AMAGame(Game):
+    """The game of AMA: a critic tells rows from their mirror images, the autoencoder's."""
+
+    players = {"critic": ("critic",), "autoencoder": ("encoder", "decoder")}
+
+    def __init__(
+        self,
+        networks,
+        n_features,
+        latent_dim,
+        n_critic=1,
+        spectral_norm=False,
+        gradient_penalty="flattened",
+        gradient_penalty_weight=10.0,
+        n_interpolated=3,
+        interpolation_weight=0.1,
+        negatives=None,
+        delta=0.5,
+        negative_weight=0.1,
+        regularization_weight=0.01,
+        score_type="combined",
+    ):
+        super().__init__()
+        self.n_critic = n_critic
+        self.gradient_penalty = gradient_penalty
+        self.penalty_weight = gradient_penalty_weight
+        self.n_interpolated = n_interpolated
+        self.interpolation_weight = interpolation_weight
+        self.negatives = negatives
+        self.delta = delta
+        self.negative_weight = negative_weight
+        self.regularization_weight = regularization_weight
+        self.score_type = score_type
+        self.n_channels = getattr(networks, "image_shape", (1,))[0]
+        self.encoder = build(networks, "encoder", "encoder", n_features, latent_dim)
+        self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
+        self.critic = build(networks, "critic", "discriminator", n_features, n_features)
+        if spectral_norm:
+            self.critic = spectrally_normalized(self.critic)
+        self.register_buffer("warm_up_left", torch.tensor(0))  # mini-batches
+        self.register_buffer("codes", torch.zeros(N_CODES, latent_dim))
+        self.register_buffer("r_mean", torch.tensor(0.0))
+        self.register_buffer("r_sd", torch.tensor(1.0))
+
+    def play(self, x, labels=None):
+        E, G, D = self.encoder, self.decoder, self.critic
+        x, x_neg = (x, x[:0]) if labels is None else (x[labels != -1], x[labels == -1])
+        x_neg = x_neg if len(x_neg) else self.make_negatives(x)
+        z = E(torch.cat([x, x_neg]))
+        z_x = z[: len(x)]
+        x_mix, z_mix = self.interpolate(x, z_x)
+
+        rows = torch.cat([x, x_neg, x_mix])
+        mirrored = G(torch.cat([z, z_mix]))
+        parts = ((x, 1), (x_neg, -self.negative_weight), (x_mix, self.interpolation_weight))
+        weight = torch.cat([share(part, total) for part, total in parts])
+        for _ in range(self.n_critic):
+            same, other = D.judge((rows, rows), (rows, mirrored))
+            loss = (weight * (other - same)).sum()
+            if self.penalty_weight:
+                loss = loss + self.penalty_weight * self.penalty(rows, mirrored)
+            yield "critic", loss
+
+        loss = -(weight * D(rows, mirrored)).sum()
+        yield "autoencoder", loss + self.regularization_weight * z_x.norm(dim=-1).mean()
+
+    @torch.no_grad()
+    def make_negatives(self, x):
+        """Decode codes that are atypical of the rows; none in the warm-up."""
+        if self.negatives is None:
+            return x[:0]
+        if self.warm_up_left > 0:
+            self.warm_up_left -= 1
+            return x[:0]
+        n_rows = math.ceil(NEGATIVE_SHARE * len(x))
+        return self.decoder(atypical(self.encoder(x), n_rows, self.negatives, self.delta))
+
+    def interpolate(self, x, z_x):
+        """Mix the codes of each `n_interpolated` rows; each row with the mixture that it is in."""
+        k = self.n_interpolated
+        n_mixed = len(x) // k * k if self.interpolation_weight else 0
+        z = mix(z_x[:n_mixed].unflatten(0, (-1, k)))
+        return x[:n_mixed], z.repeat_interleave(k, dim=0)
+
+    def penalty(self, x, x_hat):
+        """How far the critic's slopes between two kinds of pairs are from 1."""
+        between = torch.lerp(x, x_hat, torch.rand_like(x[:, :1]))
+        _, slopes = vjp(lambda *pair: self.critic(*pair).sum(), (x, between), create_graph=True)
+        slopes = torch.cat(slopes, dim=-1)
+        if self.gradient_penalty == "per_pixel":
+            slopes = slopes.unflatten(-1, (2 * self.n_channels, -1))
+            norms = slopes.norm(dim=-2)
+        else:
+            norms = slopes.norm(dim=-1)
+        return (norms - 1).square().mean()
+
+    def distance(self, x, x_hat):
+        """Distance of rows and their images in the features of the critic."""
+        f = self.critic.features
+        return (f(x, x) - f(x, x_hat)).abs().sum(-1)
+
+    def score(self, x):
+        x_hat = self.reconstruct(x, "inlier")
+        R = self.distance(x, x_hat)
+        match self.score_type:
+            case "likelihood":
+                return (R - self.r_mean).abs() / self.r_sd
+            case "features":
+                return R
+            case "combined":
+                return (R * (x - x_hat).norm(dim=-1)).sqrt()
+
+    def finish(self, apply, labels):
+        """Store the moments of the training rows' R-scores, and some of their codes."""
+        normal = np.flatnonzero(labels != -1)
+        R = apply(lambda x: self.distance(x, self.reconstruct(x, "inlier")), normal).astype(float)
+        self.r_mean.fill_(R.mean())
+        self.r_sd.fill_(R.std() or 1.0)
+        rows = normal[np.arange(N_CODES) * len(normal) // N_CODES]
+        self.codes.copy_(torch.from_numpy(apply(self.encode, rows)))
+
+    def sample(self, n_samples, kind, device):
+        if kind == "outlier":
+            z = atypical(self.codes, n_samples, self.negatives or "outward", self.delta)
+        else:
+            z = mix(self.codes[torch.randint(N_CODES, (n_samples, self.n_interpolated))])
+        return self.decoder(z)
+
+    def validation_loss(self, x):
+        return (x - self.reconstruct(x, "inlier")).square().mean()
+
+
+def share(rows, weight):
+    """The weight, divided among the rows."""
+    return rows.new_full((len(rows),), weight / max(len(rows), 1))
+
+
+def mix(z):
+    """Random points in the simplexes of codes; shape (n, k, latent_dim) to (n, latent_dim)."""
+    alpha = 0.5 * torch.rand(*z.shape[:2], 1).to(z)
+    return (alpha * z).sum(1) / alpha.sum(1)
+
+
+def atypical(z, n_codes, where, delta):
+    """Draw codes that are not typical of given ones."""
+    if where == "box":
+        low, high = z.amin(0), z.amax(0)
+        margin = delta * (high - low) / 2
+        return low - margin + (high - low + 2 * margin) * torch.rand(n_codes, z.shape[1]).to(z)
+    side = -min(delta, 1) if where == "inward" else delta
+    direction = normalize(torch.randn(n_codes, z.shape[1]), dim=-1)
+    radius = z.shape[1] ** 0.5 * (1 + side * torch.rand(n_codes, 1))
+    return z.mean(0) + z.std(0, correction=0) * (radius * direction).to(z)
+
+
+class WarmUp(Callback):
+    """Tell the games of a first training for how many mini-batches there are no negatives.
+
+    Parameters
+    ----------
+    duration : int or float
+        Number of epochs, or a share of the training.
+    """
+
+    def __init__(self, duration):
+        self.duration = duration
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        """Count the mini-batches."""
+        if net.history:
+            return
+        n_epochs = self.duration
+        if isinstance(n_epochs, Real) and not isinstance(n_epochs, Integral):
+            n_epochs = n_epochs * net.max_epochs
+        for game in net.module_.games:
+            game.warm_up_left.fill_(round(n_epochs * len(net.get_iterator(X, training=True))))
+
+
+@with_shared_parameters
+class AMA(LabelledDetector):
+    r"""Adversarial mirrored autoencoder (AMA) [1]_.
+
+    A critic :math:`D` looks at pairs and learns to rate a row beside itself, :math:`(x, x)`,
+    above a row beside its mirror image :math:`(x, \hat x)`, :math:`\hat x = G(E(x))`; encoder
+    :math:`E` and generator :math:`G` learn to make the two alike. A penalty holds the slopes of the
+    critic to 1. The largest difference :math:`W(P) = E_{x \sim P}[D(x, x) - D(x, \hat x)]` that is
+    then possible is a Wasserstein distance of the two kinds of pairs. The objective of the paper
+    (equations 2 to 4) is
+
+    .. math:: \min_{E, G} \max_D \;
+              W(P_X) + \lambda_{inter} W_{inter}(P_X) + \lambda_{reg} E \lVert E(x) \rVert
+              - \lambda_{neg} W(Q) .
+
+    :math:`W_{inter}` has mixtures :math:`G(\sum_i \alpha_i E(x_i) / \sum_i \alpha_i)`,
+    :math:`\alpha_i \sim U(0, 1/2)`, in the place of :math:`\hat x`, beside each of the rows that
+    are mixed, so that what lies between codes is normal, too. :math:`Q` are known outliers or, for
+    want of them, decoded codes that are *atypical*: they lie beside the sphere of
+    radius :math:`\sqrt d`, near which :math:`d` numbers of a normal distribution are. What is in
+    :math:`Q` is to be reconstructed badly.
+
+    The anomaly score compares a row with its image in the features :math:`f` of the critic, which
+    are the activations of its last hidden layer,
+
+    .. math:: R(x) = \lVert f(x, x) - f(x, \hat x) \rVert_1 .
+
+    Train it on rows that are all or nearly all normal, with scaled features. See the
+    :ref:`user guide <ama>`.
+
+    Parameters
+    ----------
+    latent_dim : int, default=64
+        Number :math:`d` of dimensions of a code.
+
+    networks : object or None, default=None
+        Builds the networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with
+        their methods. The networks of this method are `encoder`, `decoder` and `critic`, which
+        is a :class:`~skgad.networks.Discriminator` of pairs of rows. None is ``MLP()``.
+
+    n_critic : int, default=1
+        Moves of the critic for each move of encoder and generator, on the same mini-batch. The
+        paper's networks have 5.
+
+    spectral_norm : bool, default=False
+        Whether to divide the weights of the critic by their largest singular value. The
+        paper does; see the notes.
+
+    gradient_penalty : {"flattened", "per_pixel"}, default="flattened"
+        Which norms of the critic's slopes are held to 1: "flattened" is the norm over all numbers
+        of a pair; "per_pixel", as in the authors' code, has a norm for each pixel of an image,
+        over the channels of both images, or for each column of a table, over the two rows.
+
+    gradient_penalty_weight : float, default=10.0
+        Weight of the mean of :math:`(\lVert \nabla D \rVert - 1)^2` at points between
+        :math:`(x, x)` and :math:`(x, \hat x)`. 0 with `spectral_norm` leaves it at that.
+
+    n_interpolated : int, default=3
+        Number of rows whose codes are mixed, at least 2.
+
+    interpolation_weight : float, default=0.1
+        Weight :math:`\lambda_{inter}` of mixtures. The paper has 0.5.
+
+    negatives : {"inward", "outward", "box"} or None, default=None
+        Where atypical codes are drawn: uniformly in direction and radius between the sphere of
+        radius :math:`\sqrt d` and that of :math:`\sqrt d - \delta` ("inward") or
+        :math:`\sqrt d + \delta` ("outward"), or anywhere in the box around the codes of the
+        mini-batch ("box", after Sipple [2]_). None makes no negatives, which is best on
+        the development sets. Where some outliers are known (`labels`), they are the negatives, and
+        none are made.
+
+    delta : float, default=0.5
+        Distance :math:`\delta` of the spheres in units of :math:`\sqrt d`, where "inward" ends at
+        the centre; the margin of the box on both sides in units of half of its widths.
+
+    negative_weight : float, default=0.1
+        Weight :math:`\lambda_{neg}` of negatives, synthetic or known. The paper has 5.
+
+    warm_up : float or int, default=0.1
+        How long no negatives are made: a share of the training if it is a float, a number
+        of epochs if it is an int. The paper has 10 of 100 epochs; tables with many rows have few
+        epochs. Known outliers count from the start.
+
+    regularization_weight : float, default=0.01
+        Weight :math:`\lambda_{reg}` of the norm of the codes. The paper has 1.
+
+    score_type : {"combined", "features", "likelihood"}, default="combined"
+        Anomaly score: "features" is the R-score :math:`R(x)`; "likelihood" is the paper's
+        A-score, the density of a normal distribution that is fitted to the R-scores of the
+        training rows, here as :math:`|R(x) - \mu| / \sigma`, which has the opposite order and
+        does not become 0 for all rows far away; "combined", not from the paper, is the
+        geometric mean of :math:`R(x)` and :math:`\lVert x - \hat x \rVert_2`.
+
+    ema_decay : float or None, default=0.99
+        Decay of the moving average of the weights, see
+        :class:`~skgad.callbacks.WeightAveraging`. Scores, reconstructions and samples
+        come from the averages. None keeps the last weights, as the paper does.
+
+    {shared_parameters}
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        For each training row what `labels` say of it, or else the decision: -1 for outliers,
+        1 for inliers.
+
+    {shared_attributes}
+
+    See Also
+    --------
+    ALAD : Has a discriminator of such pairs, too, and two others.
+    WALDO : Learns from known inliers and outliers with a second decoder.
+
+    Notes
+    -----
+    The paper has images only; what is for tables here is ours. Where this departs from the paper
+    and from the code that its authors released:
+
+    - Weights, learning rate, number of epochs, `n_critic`, `spectral_norm` and `score_type` are
+      chosen on development sets with labels. The paper's are parameters: ``n_critic=5,
+      spectral_norm=True, interpolation_weight=0.5, negative_weight=5, regularization_weight=1,
+      lr=3e-4, lr_schedule="step", max_epochs=100, batch_size=256, warm_up=10,
+      score_type="likelihood", ema_decay=None``. With a spectral norm of 1 in every layer, the
+      slopes of a critic of fully connected layers stay below 1, where the penalty cannot raise
+      them, and the autoencoder learns little from it. The paper's betas of Adam are kept.
+    - The paper's equation (4) compares an atypical :math:`x` with an
+      :math:`\hat x_{neg} = G(z_{neg})` and does not say what :math:`x` is. As in the authors'
+      code, :math:`x = G(z_{neg})` is a row like others and is compared with its own
+      image :math:`G(E(x))`; no gradient goes through the way in which it was made. There is one
+      negative for each ten rows. Each term is a mean over its own rows, as in the paper; the
+      code has one mean over all, in which negatives weigh a ninth of that.
+    - Mixtures are in the loss of encoder and generator, as the paper writes it. In
+      the authors' code they are detached and train the critic alone. Each row is in
+      one mixture; there each is in three.
+    - The paper takes for granted that codes have norms near :math:`\sqrt d`, but the penalty
+      on their norms draws them to 0. Here spheres are those of the standardised codes: the mean
+      and the standard deviations of the codes of the mini-batch are the origin and the units, so
+      that the typical radius is :math:`\sqrt d` whatever the penalty has done. The authors' code
+      has neither :math:`\delta` nor a sphere: it multiplies or divides codes by a number between
+      0 and 1/2, which for "outward" has no bound.
+    - The authors choose "inward" or "outward", :math:`\delta` and the best epoch by about 50 true
+      anomalies of the kind that is tested. Here the defaults are fixed, without synthetic
+      negatives: that is better on the development sets than either, and what a rule without
+      labels most often chooses. The user guide has the figures.
+    - Where negatives are far from the rows, the best critic makes :math:`-W(Q)` a distance, too,
+      and the best autoencoder makes it small: at the optimum of the paper's objective negatives
+      are reconstructed well. What they change, they change on the way there.
+    - The slopes are taken for all pairs, mixtures and negatives included, and for both rows of a
+      pair.
+    - Mean and standard deviation of the R-scores are those of the training rows in evaluation
+      mode without known outliers, and stored.
+    - Batch-norm, if the networks have any, sees rows and negatives in one batch.
+
+    References
+    ----------
+    .. [1] G. Somepalli, Y. Wu, Y. Balaji, B. Vinzamuri and S. Feizi. "Unsupervised Anomaly
+       Detection with Adversarial Mirrored AutoEncoders". 2020, equations 1 to 6.
+    .. [2] J. Sipple. "Interpretable, Multidimensional, Multimodal Anomaly Detection with Negative
+       Sampling for Detection of Device Failure". ICML 2020.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skgad import AMA
+    >>> X, _ = make_blobs(300, centers=1, random_state=0)
+    >>> detector = AMA(max_epochs=50, random_state=0).fit(X - X.mean(axis=0))
+    >>> detector.predict([[0, 0], [9, 9]])
+    array([ 1, -1])
+    >>> detector.sample(2, kind="outlier", random_state=0).shape
+    (2, 2)
+    """
+
+    _parameter_constraints: dict = {
+        **LabelledDetector._parameter_constraints,
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
+        "n_critic": [Interval(Integral, 1, None, closed="left")],
+        "spectral_norm": ["boolean"],
+        "gradient_penalty": [StrOptions({"flattened", "per_pixel"})],
+        "gradient_penalty_weight": [Interval(Real, 0, None, closed="left")],
+        "n_interpolated": [Interval(Integral, 2, None, closed="left")],
+        "interpolation_weight": [Interval(Real, 0, None, closed="left")],
+        "negatives": [StrOptions({"inward", "outward", "box"}), None],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+        "negative_weight": [Interval(Real, 0, None, closed="left")],
+        "warm_up": [
+            Interval(RealNotInt, 0, 1, closed="both"),
+            Interval(Integral, 0, None, closed="left"),
+        ],
+        "regularization_weight": [Interval(Real, 0, None, closed="left")],
+        "score_type": [StrOptions({"likelihood", "features", "combined"})],
+        "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
+    }
+    _adam_params = {
+        "optimizer__betas": (0.0, 0.9),
+        "optimizer__param_groups": [("games.*.encoder.*", {"betas": (0.5, 0.9)})],
+    }
+    _sample_kinds = ("inlier", "outlier")
+
+    def __init__(
+        self,
+        *,
+        latent_dim=64,
+        networks=None,
+        n_critic=1,
+        spectral_norm=False,
+        gradient_penalty="flattened",
+        gradient_penalty_weight=10.0,
+        n_interpolated=3,
+        interpolation_weight=0.1,
+        negatives=None,
+        delta=0.5,
+        negative_weight=0.1,
+        warm_up=0.1,
+        regularization_weight=0.01,
+        score_type="combined",
+        ema_decay=0.99,
+        n_members=1,
+        contamination="auto",
+        max_epochs="auto",
+        batch_size=128,
+        lr=2e-3,
+        lr_schedule="linear",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change="auto",
+        warm_start=False,
+        callbacks=None,
+        net_params=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            n_members=n_members,
+            contamination=contamination,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            net_params=net_params,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.latent_dim = latent_dim
+        self.networks = networks
+        self.n_critic = n_critic
+        self.spectral_norm = spectral_norm
+        self.gradient_penalty = gradient_penalty
+        self.gradient_penalty_weight = gradient_penalty_weight
+        self.n_interpolated = n_interpolated
+        self.interpolation_weight = interpolation_weight
+        self.negatives = negatives
+        self.delta = delta
+        self.negative_weight = negative_weight
+        self.warm_up = warm_up
+        self.regularization_weight = regularization_weight
+        self.score_type = score_type
+        self.ema_decay = ema_decay
+
+    def _make_game(self, n_features):
+        return self._with_own_params(AMAGame, n_features)
+
+    def _method_callbacks(self):
+        return [("warm_up", WarmUp(self.warm_up)), *super()._method_callbacks()]

@@ -1,0 +1,301 @@
+"""Regularized cycle consistent generative adversarial network."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from ..engine.docstrings import with_shared_parameters
+from ..engine.game import Game
+from ..engine.losses import call_fake, call_real
+from ..networks import build
+from ._base import BaseDetector
+
+
+def normal(generator, shape):
+    """Draw from N(0, I)."""
+    return torch.randn(shape, generator=generator)
+
+
+def uniform(generator, shape):
+    """Draw from U(-1, 1)."""
+    return 2 * torch.rand(shape, generator=generator) - 1
+
+
+PENALTIES = {"normal": normal, "uniform": uniform}
+
+
+class RCGANGame(Game):
+    """The game of RCGAN: two discriminators, one of which also sees rows of pure noise."""
+
+    players = {"discriminator": ("d_xz", "d_xx"), "generator": ("encoder", "decoder")}
+
+    def __init__(
+        self,
+        networks,
+        n_features,
+        latent_dim,
+        penalty="normal",
+        penalty_scale=1.0,
+        penalty_weight=1.0,
+        penalty_size=None,
+        penalize_encoder=False,
+        score_type="combined",
+    ):
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.penalty = PENALTIES[penalty] if isinstance(penalty, str) else penalty
+        self.penalty_scale = penalty_scale
+        self.penalty_weight = penalty_weight
+        self.penalize_encoder = penalize_encoder
+        self.score_type = score_type
+        self.encoder = build(networks, "encoder", "encoder", n_features, latent_dim)
+        self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
+        self.d_xz = build(networks, "d_xz", "discriminator", n_features, latent_dim)
+        self.d_xx = build(networks, "d_xx", "discriminator", n_features, n_features)
+        fixed = None if penalty_size is None else self.draw_penalty(penalty_size, n_features)
+        self.register_buffer("fixed_penalty", fixed)
+
+    def play(self, x, labels=None):
+        E, G, weight = self.encoder, self.decoder, self.penalty_weight
+        z, t = self.sample_latent(x), self.sample_penalty(x)
+        z_x, x_z, z_t = E(x), G(z), E(t)
+        x_hat = G(z_x)
+
+        encoded, generated = self.d_xz.judge((x, z_x), (x_z, z))
+        same, other = self.d_xx.judge((x, x), (x, x_hat))
+        loss = call_real(encoded) + call_fake(generated) + call_real(same) + call_fake(other)
+        yield "discriminator", loss + weight * call_fake(self.d_xz(t, z_t))
+
+        encoded, generated = self.d_xz.judge((x, z_x), (x_z, z))
+        loss = call_fake(encoded) + call_real(generated) + call_real(self.d_xx(x, x_hat))
+        if self.penalize_encoder:
+            loss = loss + weight * call_real(self.d_xz(t, z_t))
+        yield "generator", loss
+
+    def sample_penalty(self, x):
+        """Draw one row of the penalty distribution for each row of ``x``."""
+        if self.fixed_penalty is None:
+            return self.draw_penalty(len(x), x.shape[-1]).to(x)
+        return self.fixed_penalty[torch.randint(len(self.fixed_penalty), (len(x),))]
+
+    def draw_penalty(self, *shape):
+        """New rows of the penalty distribution, on the CPU."""
+        t = torch.as_tensor(self.penalty(torch.default_generator, shape), dtype=torch.float32)
+        if t.shape != shape:
+            raise ValueError(f"penalty was asked for shape {shape} and gave {tuple(t.shape)}.")
+        return self.penalty_scale * t
+
+    def score(self, x):
+        D, x_hat = self.d_xx, self.reconstruct(x, "inlier")
+        if self.score_type == "discriminator":
+            return -D(x, x_hat)
+        features = (D.features(x, x) - D.features(x, x_hat)).norm(dim=-1)
+        if self.score_type == "features":
+            return features
+        return (features * (x - x_hat).norm(dim=-1)).sqrt()
+
+    def validation_loss(self, x):
+        return (x - self.reconstruct(x, "inlier")).abs().mean()
+
+
+@with_shared_parameters
+class RCGAN(BaseDetector):
+    r"""Regularized cycle consistent generative adversarial network (RCGAN) [1]_.
+
+    An encoder :math:`E` and a decoder :math:`G` play against two discriminators of pairs,
+    whose logits are :math:`D`. One of them also sees rows :math:`t` of a penalty distribution,
+    which is noise over a wide range and no model of anomalies. With :math:`z \sim N(0, I)`,
+
+    .. math::
+
+        D_{xz}:\; (x, E(x)) \text{ against } (G(z), z) \text{ and against } (t, E(t)), \qquad
+        D_{xx}:\; (x, x) \text{ against } (x, G(E(x))).
+
+    The discriminators descend the cross-entropy of telling the first kind from the others,
+    encoder and decoder the same with the kinds exchanged and without the term of :math:`t`. With
+    the best discriminator, the density :math:`q` of the normal rows and that of the penalty,
+    also called :math:`t`, the best generator makes rows of density
+
+    .. math:: p = \max(0, \beta q - t), \qquad 1 \le \beta \le 2
+
+    (theorem 1): it drops where the normal rows are rare. The anomaly score of a row is, by
+    equation (11), :math:`1 - \sigma(D_{xx}(x, G(E(x))))`; the default combines the distances of
+    features and rows, which rank better on the development sets (:ref:`rcgan`).
+
+    Train it on rows that are all or nearly all normal, and scale the features to the scale of
+    the penalty, for example with StandardScaler. See the :ref:`user guide <rcgan>`.
+
+    Parameters
+    ----------
+    latent_dim : int, default=64
+        Number of dimensions of a code.
+
+    networks : object or None, default=None
+        Builds the networks: an :class:`~skgad.MLP`, or any object with its methods. The
+        networks of this method are `encoder`, `decoder`, `d_xz` and `d_xx`;
+        discriminators are :class:`~skgad.networks.Discriminator`. None is ``MLP()``.
+
+    penalty : {"normal", "uniform"} or callable, default="normal"
+        Penalty distribution: :math:`N(0, I)` as in the paper, :math:`U(-1, 1)`, or a function
+        ``penalty(generator, shape)`` of a :class:`torch.Generator` of the CPU and a shape that
+        returns the draws.
+
+    penalty_scale : float, default=1.0
+        Factor of the draws. The paper's :math:`N(0, 2I)` has ``2 ** 0.5``.
+
+    penalty_weight : float, default=1.0
+        Weight of the penalty's term. The paper has 1; 0 is its ablation without :math:`t`.
+
+    penalty_size : int or None, default=None
+        None draws the penalty anew for each mini-batch. An int draws as many rows once, before
+        the training, and takes the mini-batches from them. The paper does not say which.
+
+    penalize_encoder : bool, default=False
+        Whether the encoder descends the term of :math:`t`, too, with the kinds exchanged. The
+        min-max problem of the paper says so to the letter; it makes the encoder work for noise
+        to be taken for normal.
+
+    score_type : {"combined", "discriminator", "features"}, default="combined"
+        Anomaly score: "discriminator" is :math:`-D_{xx}(x, \hat x)`, in the order of equation
+        (11) but without its ties where the sigmoid saturates; "features" is the Euclidean distance
+        of the last hidden layers of :math:`D_{xx}`, equation (12); "combined", as in :class:`ALAD`
+        and not from the paper, is the geometric mean of "features" and :math:`\lVert x - \hat x
+        \rVert`. (A parameter called `score` would hide the method of that name from scikit-learn.)
+
+    ema_decay : float or None, default=0.99
+        Decay of the moving average of the weights, see
+        :class:`~skgad.callbacks.WeightAveraging`. None keeps the last weights.
+
+    {shared_parameters}
+
+    Attributes
+    ----------
+    {shared_attributes}
+
+    Warns
+    -----
+    UserWarning
+        If the features are far from the scale of the penalty.
+
+    See Also
+    --------
+    ALAD : Has a discriminator of codes instead of the penalty.
+
+    Notes
+    -----
+    No code of the authors is known. What the paper leaves open is settled here as follows:
+
+    - The generators' loss is the flipped one, as in ALAD, whose setup the paper says it follows.
+    - The moving average of the weights, the networks and the training are those of
+      :class:`ALAD`; the paper gives no networks for tables.
+    - ``contamination="auto"`` is the common rule of this package. The boundary
+      :math:`D_{xx} = 1/2` flags nearly all rows, normal ones as well, see the user guide.
+    - The penalty distribution is no generator of outliers, which the paper insists on, so
+      ``sample(kind="outlier")`` raises.
+
+    References
+    ----------
+    .. [1] Z. Yang, I. Soltani Bozchalooi and E. Darve. "Regularized Cycle Consistent Generative
+       Adversarial Network for Anomaly Detection". ECAI 2020, equations 4 and 9 to 12.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from sklearn.preprocessing import scale
+    >>> from skgad import RCGAN
+    >>> X = scale(make_moons(300, noise=0.05, random_state=0)[0])
+    >>> detector = RCGAN(contamination=0.1, max_epochs=20, random_state=0).fit(X)
+    >>> int((detector.predict(X) == -1).sum())
+    30
+    >>> detector.sample(5, random_state=0).shape
+    (5, 2)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDetector._parameter_constraints,
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
+        "penalty": [StrOptions(set(PENALTIES)), callable],
+        "penalty_scale": [Interval(Real, 0, None, closed="neither")],
+        "penalty_weight": [Interval(Real, 0, None, closed="left")],
+        "penalty_size": [Interval(Integral, 1, None, closed="left"), None],
+        "penalize_encoder": ["boolean"],
+        "score_type": [StrOptions({"combined", "discriminator", "features"})],
+        "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
+    }
+    _adam_params = {"optimizer__betas": (0.5, 0.999)}
+
+    def __init__(
+        self,
+        *,
+        latent_dim=64,
+        networks=None,
+        penalty="normal",
+        penalty_scale=1.0,
+        penalty_weight=1.0,
+        penalty_size=None,
+        penalize_encoder=False,
+        score_type="combined",
+        ema_decay=0.99,
+        n_members=1,
+        contamination="auto",
+        max_epochs="auto",
+        batch_size=128,
+        lr=2e-3,
+        lr_schedule="linear",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change="auto",
+        warm_start=False,
+        callbacks=None,
+        net_params=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            n_members=n_members,
+            contamination=contamination,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            net_params=net_params,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.latent_dim = latent_dim
+        self.networks = networks
+        self.penalty = penalty
+        self.penalty_scale = penalty_scale
+        self.penalty_weight = penalty_weight
+        self.penalty_size = penalty_size
+        self.penalize_encoder = penalize_encoder
+        self.score_type = score_type
+        self.ema_decay = ema_decay
+
+    def _make_game(self, n_features):
+        return self._with_own_params(RCGANGame, n_features)
+
+    def _examine_rows(self, X, reset):
+        squares = (
+            X.multiply(X).sum() if sparse.issparse(X) else np.einsum("ij,ij->", X, X, dtype=float)
+        )
+        size = np.sqrt(squares / X.shape[0] / X.shape[1])
+        if not 0.1 <= size / self.penalty_scale <= 10:
+            warnings.warn(
+                f"The features have a root mean square of {size:.2g} and the penalty one of about "
+                f"{self.penalty_scale:.2g}: the penalty cannot act where the rows are. Scale the "
+                "features, for example with StandardScaler, or set penalty_scale.",
+                stacklevel=5,
+            )

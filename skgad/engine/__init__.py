@@ -1,0 +1,1 @@
+"""What plays a game: data, batches, isolation of torch's state, training, scoring."""

@@ -1,0 +1,447 @@
+"""ALAD: its three duels, its scores, its ablations and the networks of the paper."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from common import Spy, assert_same_bits, state, table, tiny
+from torch import nn
+
+from skgad import ALAD, MLP
+from skgad.detectors._alad import ALADGame
+from skgad.networks import Discriminator, SpectralNorm, hidden_layers, mlp
+
+ROWS = table(n_samples=20).astype(np.float32)
+NETWORKS = MLP(hidden_layer_sizes=(8,), discriminator_layer_sizes=(7, 6))
+
+
+def game(device="cpu", **params):
+    params = {"networks": NETWORKS, "n_features": 4, "latent_dim": 2, **params}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = ALADGame(**params)
+        for p in made.parameters():  # biases that are not zero
+            p.data += 0.1 * torch.randn(p.shape)
+    return made.to(device)
+
+
+def affine_layers(network):
+    return [
+        (layer.weight.detach().cpu().double(), layer.bias.detach().cpu().double())
+        for layer in network.modules()
+        if isinstance(layer, nn.Linear)
+    ]
+
+
+def hidden(network, x):
+    """Activations of the last hidden layer, in float64 numpy."""
+    for weight, bias in affine_layers(network)[:-1]:
+        x = x @ weight.numpy().T + bias.numpy()
+        x = np.where(x > 0, x, 0.2 * x)
+    return x
+
+
+def output(network, x):
+    """Output of a network, in float64 numpy."""
+    weight, bias = affine_layers(network)[-1]
+    return hidden(network, x) @ weight.numpy().T + bias.numpy()
+
+
+def logit(network, *inputs):
+    return output(network, np.concatenate(inputs, axis=1))[:, 0]
+
+
+def log_sigmoid(t):
+    return -np.log(1 + np.exp(-t))
+
+
+# ----------------------------------------------------------------------------------- losses
+
+
+def play(made, x, seed=0):
+    """Moves of one mini-batch, and the codes that it drew."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        moves = [(player, loss) for player, loss in made.play(x)]
+        torch.manual_seed(seed)
+        return moves, made.sample_latent(x).cpu().double().numpy()
+
+
+def pairs_by_hand(made, x, z):
+    """The real and the fake pair of each discriminator, in numpy."""
+    encoded, decoded = output(made.encoder, x), output(made.decoder, z)
+    yield made.d_xz, (x, encoded), (decoded, z)
+    yield made.d_xx, (x, x), (x, output(made.decoder, encoded))
+    if made.d_zz is not None:
+        yield made.d_zz, (z, z), (z, output(made.encoder, decoded))
+
+
+@pytest.mark.parametrize("latent_discriminator", [True, False])
+def test_the_discriminators_descend_the_cross_entropy_of_three_duels(latent_discriminator, device):
+    made = game(device, latent_discriminator=latent_discriminator)
+    moves, z = play(made, torch.from_numpy(ROWS).to(device))
+    assert [player for player, _ in moves] == ["discriminator", "generator"]
+    expected = 0
+    for D, real, fake in pairs_by_hand(made, ROWS.astype(float), z):
+        called_real, called_fake = log_sigmoid(logit(D, *real)), log_sigmoid(-logit(D, *fake))
+        expected -= called_real.mean() + called_fake.mean()
+    assert moves[0][1].shape == ()
+    assert moves[0][1].item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("latent_weight", [1.0, 0.1, 0.0])
+@pytest.mark.parametrize("latent_discriminator", [True, False])
+def test_encoder_and_decoder_descend_the_flipped_cross_entropy(
+    latent_discriminator, latent_weight, device
+):
+    made = game(device, latent_discriminator=latent_discriminator, latent_weight=latent_weight)
+    moves, z = play(made, torch.from_numpy(ROWS).to(device))
+    (D, real, fake), *cycles = pairs_by_hand(made, ROWS.astype(float), z)
+    moving = -(log_sigmoid(-logit(D, *real)).mean() + log_sigmoid(logit(D, *fake)).mean())
+    for (D, _, fake), weight in zip(cycles, (1, latent_weight), strict=False):
+        moving -= weight * log_sigmoid(logit(D, *fake)).mean()
+    assert moves[1][1].item() == pytest.approx(moving, rel=1e-5)
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_gradients_are_those_of_the_formula(player, device):
+    """The paper's losses once more, as the logarithms that they are, in double precision."""
+    made = game(device).double()
+    x = torch.from_numpy(ROWS).double().to(device)
+    moves, _ = play(made, x)
+    parameters = list(made.player_parameters(player))
+    gradients = torch.autograd.grad(dict(moves)[player], parameters)
+
+    E, G = made.encoder, made.decoder
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        z = made.sample_latent(x)
+    real = [made.d_xz(x, E(x)), made.d_xx(x, x), made.d_zz(z, z)]
+    fake = [made.d_xz(G(z), z), made.d_xx(x, G(E(x))), made.d_zz(z, E(G(z)))]
+    if player == "generator":
+        real, fake = fake, real
+    loss = -sum(torch.log(torch.sigmoid(r)).mean() for r in real)
+    loss = loss - sum(torch.log(1 - torch.sigmoid(f)).mean() for f in fake)
+    expected = torch.autograd.grad(loss, parameters)
+    assert len(expected) == {"discriminator": 18, "generator": 8}[player]
+    for ours, theirs in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(ours.cpu(), theirs.cpu(), rtol=1e-8, atol=1e-12)
+
+
+def test_losses_stay_finite_where_probabilities_are_zero_or_one(device):
+    made = game(device)
+    with torch.no_grad():
+        for D in (made.d_xz, made.d_xx, made.d_zz):
+            D.head.bias += 1000
+    for _, loss in play(made, torch.from_numpy(ROWS).to(device))[0]:
+        assert 0 <= loss.item() < 1e4
+
+
+def test_the_generators_move_after_the_discriminators(device):
+    seen = []
+
+    def record(net):
+        games = net.module_.games[0].state_dict().items()
+        seen.append({name: tensor.cpu().numpy().copy() for name, tensor in games})
+
+    spies = [Spy("on_grad_computed", record), Spy("on_batch_end", record)]
+    tiny("ALAD", device=device, max_epochs=1, batch_size=48, callbacks=spies).fit(table())
+    before, between, after = seen  # before each of two moves, and at the end
+    for start, end, networks in (
+        (before, between, {"d_xz", "d_xx", "d_zz"}),
+        (between, after, {"encoder", "decoder"}),
+    ):
+        moved = {k.split(".")[0] for k in start if not np.array_equal(start[k], end[k])}
+        assert moved == networks
+
+
+def test_without_latent_discriminator_there_are_two_duels(device):
+    detector = tiny("ALAD", device=device, latent_discriminator=False).fit(table())
+    assert detector.net_.module_.games[0].d_zz is None
+    assert not [name for name in state(detector) if "d_zz" in name]
+    with_it = tiny("ALAD", device=device).fit(table())
+    assert [name for name in state(with_it) if "d_zz" in name]
+    ratio = detector.history_[0, "discriminator_loss"] / with_it.history_[0, "discriminator_loss"]
+    assert ratio == pytest.approx(2 / 3, rel=0.2)
+
+
+# ----------------------------------------------------------------------------------- scores
+
+
+@pytest.mark.parametrize("score_type", ["features", "l1", "l2", "logits", "combined"])
+def test_scores_follow_their_formula(score_type, device):
+    made = game(device, score_type=score_type).eval()
+    x = ROWS.astype(float)
+    x_hat = output(made.decoder, output(made.encoder, x))
+    f, f_hat = (hidden(made.d_xx, np.hstack([x, other])) for other in (x, x_hat))
+    expected = {
+        "features": np.abs(f - f_hat).sum(1),
+        "l1": np.abs(x - x_hat).sum(1),
+        "l2": np.sqrt(((x - x_hat) ** 2).sum(1)),
+        "logits": -logit(made.d_xx, x, x_hat),
+    }
+    expected["combined"] = np.exp((np.log(expected["features"]) + np.log(expected["l2"])) / 2)
+    expected = expected[score_type]
+    with torch.no_grad():
+        scores = made.score(torch.from_numpy(ROWS).to(device)).cpu().numpy()
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("score_type", ["features", "l1", "l2", "logits", "combined"])
+def test_detectors_score_with_the_type_that_they_were_given(score_type, device):
+    detector = tiny("ALAD", device=device, score_type=score_type).fit(table())
+    scorer = detector.net_.module_.scorers[0]
+    assert scorer.score_type == score_type
+    with torch.no_grad():
+        scores = scorer.score(torch.from_numpy(table().astype(np.float32)).to(device))
+    np.testing.assert_allclose(
+        detector.score_samples(table()), -scores.cpu().numpy(), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_the_score_type_does_not_change_the_training(device):
+    one = tiny("ALAD", device=device, score_type="features").fit(table())
+    other = tiny("ALAD", device=device, score_type="l1").fit(table())
+    assert_same_bits(state(one), state(other))
+    assert (one.score_samples(table()) != other.score_samples(table())).all()
+
+
+def test_what_a_detector_makes_of_rows_and_codes(device):
+    detector = tiny("ALAD", device=device).fit(table())
+    made = detector.net_.module_.scorers[0]
+    codes = output(made.encoder, table())
+    np.testing.assert_allclose(detector.transform(table()), codes, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        detector.reconstruct(table()), output(made.decoder, codes), rtol=1e-3, atol=1e-5
+    )
+
+
+class Passing(MLP):
+    """Networks whose decoder does nothing, so that samples are codes."""
+
+    def decoder(self, latent_dim, n_features):
+        return nn.Identity()
+
+
+def test_samples_are_decoded_from_the_prior(device):
+    detector = tiny("ALAD", device=device, latent_dim=4, networks=Passing((8,))).fit(table())
+    codes = detector.sample(20_000, random_state=0)
+    np.testing.assert_allclose(codes.mean(0), np.zeros(4), atol=0.03)
+    np.testing.assert_allclose(np.cov(codes.T), np.eye(4), atol=0.05)
+
+
+def test_dropout_is_off_in_scoring_and_on_in_training(device):
+    networks = MLP(hidden_layer_sizes=(8,), dropout=0.5)
+    detector = tiny("ALAD", device=device, networks=networks).fit(table())
+    assert_same_bits(detector.score_samples(table()), detector.score_samples(table()))
+    scorer = detector.net_.module_.scorers[0]
+    x = table()[:5]
+    x_hat = output(scorer.decoder, output(scorer.encoder, x))
+    expected = np.abs(
+        hidden(scorer.d_xx, np.hstack([x, x])) - hidden(scorer.d_xx, np.hstack([x, x_hat]))
+    ).sum(1)
+    np.testing.assert_allclose(-detector.score_samples(x), expected, rtol=1e-3, atol=1e-5)
+    modes = []
+    tiny(
+        "ALAD",
+        device=device,
+        networks=networks,
+        early_stopping=True,
+        callbacks=[Spy("on_grad_computed", lambda net: modes.append(net.module_.training))],
+    ).fit(table())
+    assert len(modes) == 2 * 2 * 3
+    assert all(modes)  # also after the validation of the first epoch
+
+
+# ---------------------------------------------------------------------- spectral normalisation
+
+
+def affine_parts(network):
+    """Affine layers, with their normalisation if they have one."""
+    if isinstance(network, (nn.Linear, SpectralNorm)):
+        yield network
+    else:
+        for part in network.children():
+            yield from affine_parts(part)
+
+
+def largest_singular_values(network):
+    """Of what the affine layers do, however their weights are stored."""
+    network.eval()
+    values = []
+    for part in affine_parts(network):
+        n_inputs = getattr(part, "layer", part).in_features
+        eye = torch.eye(n_inputs, device=next(part.parameters()).device)
+        with torch.no_grad():
+            matrix = part(eye) - part(torch.zeros_like(eye))
+        values.append(np.linalg.svd(matrix.cpu().numpy())[1][0])
+    return values
+
+
+def test_spectral_normalisation_acts(device):
+    params = {"device": device, "max_epochs": 20, "lr": 1e-2, "ema_decay": None}
+    normal = tiny("ALAD", spectral_norm=True, **params).fit(table())
+    (made,) = normal.net_.module_.games
+    for name in ("encoder", "d_xz", "d_xx", "d_zz"):
+        values = largest_singular_values(getattr(made, name))
+        assert len(values) == 2
+        np.testing.assert_allclose(values, 1, rtol=0.05, err_msg=name)
+    assert max(abs(np.subtract(largest_singular_values(made.decoder), 1))) > 0.1
+    plain = tiny("ALAD", spectral_norm=False, **params).fit(table())
+    (made,) = plain.net_.module_.games
+    for name in ("encoder", "d_xz", "d_xx", "d_zz"):
+        assert max(abs(np.subtract(largest_singular_values(getattr(made, name)), 1))) > 0.1
+
+
+def test_the_ablations_go_together(device):
+    detector = tiny("ALAD", device=device, spectral_norm=True, latent_discriminator=False)
+    (made,) = detector.fit(table()).net_.module_.games
+    assert made.d_zz is None
+    np.testing.assert_allclose(largest_singular_values(made.d_xx), 1, rtol=0.1)
+
+
+class Affine(MLP):
+    """Networks whose encoder is one layer and no sequence."""
+
+    def encoder(self, n_features, latent_dim):
+        return nn.Linear(n_features, latent_dim)
+
+
+def test_a_network_of_a_single_layer_is_normalised_too(device):
+    detector = tiny("ALAD", device=device, spectral_norm=True, networks=Affine((8,)))
+    (made,) = detector.set_params(max_epochs=10).fit(table()).net_.module_.games
+    np.testing.assert_allclose(largest_singular_values(made.encoder), 1, rtol=0.1)
+
+
+def test_averaged_weights_are_normalised_too(device):
+    detector = tiny(
+        "ALAD", device=device, spectral_norm=True, ema_decay=0.9, max_epochs=20, lr=1e-3
+    ).fit(table())
+    (made,) = detector.net_.module_.averages
+    for name in ("encoder", "d_xz", "d_xx", "d_zz"):
+        np.testing.assert_allclose(largest_singular_values(getattr(made, name)), 1, rtol=0.05)
+
+
+def test_spectral_normalisation_keeps_its_state_in_scoring_and_pickles(device):
+    detector = tiny("ALAD", device=device, spectral_norm=True).fit(table())
+    before, scores = state(detector), detector.score_samples(table())
+    detector.sample(3), detector.reconstruct(table())
+    assert_same_bits(state(detector), before)
+    loaded = pickle.loads(pickle.dumps(detector))
+    assert_same_bits(loaded.score_samples(table()), scores)
+    assert_same_bits(state(loaded.partial_fit(table())), state(detector.partial_fit(table())))
+
+
+# ----------------------------------------------------------------------- the paper's networks
+
+
+class Paper:
+    """ALAD's networks for KDD99, smaller: METHODS.md B1, from the interface `networks=` alone."""
+
+    def encoder(self, n_features, latent_dim):
+        return mlp((n_features, 6, latent_dim))
+
+    def decoder(self, latent_dim, n_features):
+        return mlp((latent_dim, 6, 12, n_features), "relu")
+
+    def d_xz(self, n_features, latent_dim):
+        branch_x = nn.Sequential(
+            nn.Linear(n_features, 12),
+            nn.BatchNorm1d(12, eps=1e-3, momentum=0.01),
+            nn.LeakyReLU(0.2),
+        )
+        branch_z = hidden_layers((latent_dim, 12), dropout=0.5)
+        return Discriminator(hidden_layers((24, 12), dropout=0.5), 12, [branch_x, branch_z])
+
+    def d_xx(self, *n_inputs):
+        return Discriminator(hidden_layers((sum(n_inputs), 12), dropout=0.2), 12)
+
+    def d_zz(self, *n_inputs):
+        return Discriminator(hidden_layers((sum(n_inputs), 3), dropout=0.2), 3)
+
+    def discriminator(self, *n_inputs):
+        raise NotImplementedError("each discriminator has a method of its own")
+
+
+@pytest.mark.parametrize("n_samples", [48, 49])
+def test_the_papers_networks_are_built_trained_and_scored(n_samples, device):
+    """With batch-norm in one branch, 49 rows in batches of 16 would leave a single row."""
+    rows = table(n_samples)
+    detector = tiny("ALAD", device=device, networks=Paper(), ema_decay=0.9).fit(rows)
+    (made,) = detector.net_.module_.games
+    assert isinstance(made.d_xz.branches[0][1], nn.BatchNorm1d)
+    statistics = made.d_xz.branches[0][1]
+    # the real and the fake pair, in two moves, in three batches of two epochs
+    assert statistics.num_batches_tracked.item() == 2 * 2 * 3 * 2
+    order = np.random.RandomState(0).permutation(n_samples)
+    scores = detector.score_samples(rows)
+    assert_same_bits(detector.score_samples(rows[order]), scores[order])
+    codes = output(detector.net_.module_.scorers[0].encoder, rows)
+    np.testing.assert_allclose(detector.transform(rows), codes, rtol=1e-3, atol=1e-5)
+
+
+def test_branches_see_what_they_are_meant_for(device):
+    made = game(device, networks=Paper()).eval()
+    x = torch.from_numpy(ROWS).to(device)
+    z = x[:, :2]
+    d = made.d_xz
+    joined = torch.cat([d.branches[0](x), d.branches[1](z)], dim=-1)
+    expected = d.head(d.body(joined))[:, 0]
+    np.testing.assert_allclose(d(x, z).detach().cpu(), expected.detach().cpu(), rtol=1e-6)
+
+
+# ----------------------------------------------------------------------------- its parameters
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("latent_dim", 0),
+        ("latent_dim", 1.5),
+        ("latent_weight", -0.1),
+        ("networks", 3),
+        ("score_type", "feature"),
+        ("latent_discriminator", "yes"),
+        ("spectral_norm", 3),
+        ("ema_decay", 1.0),
+        ("ema_decay", "slow"),
+    ],
+)
+def test_a_wrong_parameter_of_alad_is_named(parameter, value, device):
+    with pytest.raises(ValueError, match=f"The '{parameter}' parameter of ALAD must be"):
+        tiny("ALAD", **{"device": device, parameter: value}).fit(table())
+
+
+def test_the_latent_dimension_may_exceed_the_number_of_features(device):
+    detector = tiny("ALAD", device=device, latent_dim=9).fit(table())
+    assert detector.transform(table()).shape == (48, 9)
+
+
+def test_without_networks_there_are_mlps(device):
+    detector = ALAD(max_epochs=1, random_state=0, device=device).fit(table())
+    other = ALAD(networks=MLP(), max_epochs=1, random_state=0, device=device).fit(table())
+    assert_same_bits(state(detector), state(other))
+
+
+def test_early_stopping_watches_the_mean_absolute_error(device):
+    made = game(device)
+    x = ROWS.astype(float)
+    expected = np.abs(x - output(made.decoder, output(made.encoder, x))).mean()
+    loss = made.validation_loss(torch.from_numpy(ROWS).to(device))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("given", [None, (0.9, 0.99)])
+def test_adam_has_the_betas_of_the_paper_unless_told(given, device):
+    net_params = None if given is None else {"optimizer__betas": given}
+    detector = tiny("ALAD", device=device, net_params=net_params).fit(table())
+    assert type(detector.net_.optimizer_) is torch.optim.Adam
+    (group,) = detector.net_.optimizer_.param_groups
+    assert group["betas"] == (given or (0.5, 0.999))
+
+
+def test_the_latent_weight_reaches_the_games(device):
+    detector = tiny("ALAD", device=device, latent_weight=0.25, n_members=2).fit(table())
+    module = detector.net_.module_
+    assert {made.latent_weight for made in (*module.games, *module.averages)} == {0.25}

@@ -1,0 +1,215 @@
+"""RCGAN: its losses, its penalty, its scores, and the theory of its paper on discrete examples."""
+
+import numpy as np
+import pytest
+import torch
+from common import assert_same_bits, table
+from numpy.testing import assert_allclose
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, xlogy
+from sklearn.preprocessing import StandardScaler
+
+from skgad import MLP, RCGAN
+from skgad.detectors._rcgan import RCGANGame
+
+SMALL = {"networks": MLP((8,)), "latent_dim": 2}
+
+
+def tiny(device="cpu", **params):
+    return RCGAN(**{**SMALL, "max_epochs": 2, "random_state": 0, "device": device, **params})
+
+
+def game(n_features=3, **params):
+    torch.manual_seed(0)
+    return RCGANGame(n_features=n_features, **{**SMALL, **params})
+
+
+def moves(game, x):
+    """The losses of one batch, and the codes and penalties that were drawn for it."""
+    torch.manual_seed(1)
+    z, t = game.sample_latent(x), game.sample_penalty(x)
+    torch.manual_seed(1)
+    return dict(game.play(x)), z, t
+
+
+def cross_entropies(game, x, z, t):
+    """-log sigmoid of the logits and of their opposites, in numpy, for each stream."""
+    with torch.no_grad():
+        streams = {
+            "encoded": game.d_xz(x, game.encoder(x)),
+            "generated": game.d_xz(game.decoder(z), z),
+            "penalty": game.d_xz(t, game.encoder(t)),
+            "same": game.d_xx(x, x),
+            "other": game.d_xx(x, game.decoder(game.encoder(x))),
+        }
+    probabilities = {name: expit(logits.double().numpy()) for name, logits in streams.items()}
+    real = {name: -np.log(p).mean() for name, p in probabilities.items()}
+    fake = {name: -np.log1p(-p).mean() for name, p in probabilities.items()}
+    return real, fake
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("penalize_encoder", [False, True])
+def test_losses_are_those_of_the_paper_with_flipped_labels(weight, penalize_encoder):
+    g = game(penalty_weight=weight, penalize_encoder=penalize_encoder)
+    x = torch.randn(16, 3)
+    losses, z, t = moves(g, x)
+    real, fake = cross_entropies(g, x, z, t)
+    discriminator = (
+        real["encoded"] + fake["generated"] + weight * fake["penalty"]
+        + real["same"] + fake["other"]
+    )  # fmt: skip
+    generator = fake["encoded"] + real["generated"] + real["other"]
+    generator += weight * penalize_encoder * real["penalty"]
+    assert_allclose(losses["discriminator"].item(), discriminator, rtol=1e-5)
+    assert_allclose(losses["generator"].item(), generator, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("penalize_encoder", "moves_encoder"), [(False, False), (True, True)])
+def test_the_encoder_feels_the_penalty_only_when_it_is_asked_to(penalize_encoder, moves_encoder):
+    gradients = []
+    for weight in (0.0, 5.0):
+        g = game(penalty_weight=weight, penalize_encoder=penalize_encoder)
+        losses, _, _ = moves(g, torch.randn(16, 3, generator=torch.Generator().manual_seed(0)))
+        gradients.append(torch.autograd.grad(losses["generator"], g.encoder[-1].weight)[0])
+    assert torch.equal(*gradients) != moves_encoder
+
+
+def test_penalties_have_the_asked_distribution_and_scale():
+    for penalty, scale, sd in (("normal", 2.0, 2.0), ("uniform", 3.0, 3 / 3**0.5)):
+        t = game(penalty=penalty, penalty_scale=scale).sample_penalty(torch.zeros(20_000, 3))
+        assert_allclose(t.std(dim=0), sd, rtol=0.03)
+        assert_allclose(t.mean(dim=0), 0, atol=0.1)
+    assert t.abs().max() <= 3
+
+
+def test_a_callable_penalty_gets_a_generator_and_a_shape(device):
+    asked = []
+
+    def penalty(generator, shape):
+        asked.append(shape)
+        return torch.ones(shape) + torch.rand(shape, generator=generator)
+
+    detectors = [tiny(device, penalty=penalty, batch_size=16).fit(table(40)) for _ in range(2)]
+    assert set(asked) == {(16, 4), (8, 4)}
+    assert_same_bits(*(d.score_samples(table(40)) for d in detectors))
+
+
+def test_a_callable_penalty_of_the_wrong_shape_is_refused():
+    with pytest.raises(ValueError, match=r"asked for shape \(40, 4\) and gave \(2,\)"):
+        tiny(penalty=lambda generator, shape: torch.zeros(2)).fit(table(40))
+
+
+def test_a_fixed_penalty_is_drawn_once():
+    g = game(penalty_size=5)
+    rows = torch.cat([g.sample_penalty(torch.zeros(50, 3)) for _ in range(3)])
+    assert len(rows.unique(dim=0)) == 5
+    assert len(game().sample_penalty(torch.zeros(50, 3)).unique(dim=0)) == 50
+
+
+def test_scores_are_those_of_the_equations(device):
+    X = table(30)
+    x = torch.tensor(X, dtype=torch.float32, device=device)
+    for score_type in ("discriminator", "features", "combined"):
+        detector = tiny(device, score_type=score_type).fit(X)
+        g = detector.net_.module_.scorers[0]
+        with torch.no_grad():
+            x_hat = g.decoder(g.encoder(x))
+            if score_type == "discriminator":
+                expected = -g.d_xx(x, x_hat).double()
+            else:
+                f = g.d_xx.features
+                expected = ((f(x, x) - f(x, x_hat)) ** 2).sum(1).sqrt()
+            if score_type == "combined":
+                expected = (expected.log() / 2 + ((x_hat - x) ** 2).sum(1).log() / 4).exp()
+        assert_allclose(detector.score_samples(X), -expected.cpu().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_scores_do_not_saturate_into_ties():
+    X = table(200)
+    detector = tiny(max_epochs=5, score_type="discriminator").fit(X)
+    with torch.no_grad():
+        detector.net_.module_.scorers[0].d_xx.head.bias += 30  # sigmoid would be 1 for all
+    assert len(np.unique(detector.score_samples(X))) > 190
+
+
+def test_rows_far_from_the_scale_of_the_penalty_are_warned_of():
+    X = 1000 * table(40)
+    with pytest.warns(UserWarning, match="root mean square of .* StandardScaler"):
+        tiny().fit(X)
+    tiny(penalty_scale=1000.0).fit(X)
+    tiny().fit(StandardScaler().fit_transform(X))
+
+
+def test_outliers_cannot_be_sampled():
+    with pytest.raises(ValueError, match="RCGAN cannot sample kind='outlier'"):
+        tiny().fit(table(40)).sample(kind="outlier")
+
+
+# The theory, on distributions over a dozen pairs (x, z).
+
+
+def distributions(seed):
+    return np.random.default_rng(seed).dirichlet(np.full(12, 0.7), size=3)
+
+
+def beta_of(q, t):
+    """The beta for which max(0, beta q - t) is a distribution."""
+    return brentq(lambda beta: np.maximum(0, beta * q - t).sum() - 1, 0, 1e6, xtol=1e-14)
+
+
+def generator_cost(p, q, t):
+    """V_ano with the discriminator of proposition 1, as a function of the generator's p."""
+    s = p + q + t
+    return (xlogy(q, q / s) + xlogy(t + p, (t + p) / s)).sum()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_proposition_1_gives_the_best_discriminator(seed):
+    q, p, t = distributions(seed)
+
+    def loss(logits):
+        D = expit(logits)
+        value = xlogy(q, D) + xlogy(p + t, 1 - D)
+        return -value.sum(), -(q * (1 - D) - (p + t) * D)
+
+    best = minimize(loss, np.zeros(12), jac=True, options={"gtol": 1e-12})
+    assert_allclose(expit(best.x), q / (q + p + t), atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_theorem_1_gives_the_best_generator(seed):
+    q, p_start, t = distributions(seed)
+
+    def gradient(p):
+        return np.log((t + p) / (p + q + t))
+
+    best = minimize(
+        generator_cost,
+        p_start,
+        args=(q, t),
+        jac=lambda p, *_: gradient(p),
+        bounds=[(0, 1)] * 12,
+        constraints={"type": "eq", "fun": lambda p: p.sum() - 1, "jac": lambda p: np.ones(12)},
+        method="SLSQP",
+        options={"ftol": 1e-14, "maxiter": 1000},
+    )
+    beta = beta_of(q, t)
+    assert 1 <= beta <= 2
+    assert_allclose(best.x, np.maximum(0, beta * q - t), atol=2e-4)
+
+
+def test_beta_is_1_without_overlap_and_2_when_the_penalty_is_the_data():
+    q, _, _ = distributions(0)
+    half = np.repeat([1.0, 0.0], 6) / 6
+    assert_allclose(beta_of(half, half[::-1]), 1)
+    assert_allclose(beta_of(q, q), 2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_beta_is_unique(seed):
+    q, _, t = distributions(seed)
+    betas = np.linspace(0, 5, 2001)
+    mass = np.maximum(0, betas[:, None] * q - t).sum(axis=1)
+    assert np.all(np.diff(mass)[mass[:-1] > 0] > 0)
+    assert np.sum(np.diff(np.sign(mass - 1)) != 0) == 1
