@@ -1,19 +1,20 @@
 """What a detection method of your own is made of: see :ref:`new_method`."""
 
 from .detectors import BaseDetector, LabelledDetector
-from .engine.docstrings import with_shared_parameters
-from .engine.game import Game
+from .engine.game import EncoderDecoderGame, Game
 from .engine.losses import call_fake, call_real
 from .engine.net import AdversarialNet
+from .engine.parameters import detector_parameters
 from .networks import build
 
 __all__ = [
     "AdversarialNet",
     "BaseDetector",
+    "EncoderDecoderGame",
     "Game",
     "LabelledDetector",
     "build",
     "call_fake",
     "call_real",
-    "with_shared_parameters",
+    "detector_parameters",
 ]

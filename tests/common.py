@@ -10,6 +10,7 @@ from skorch.callbacks import Callback
 
 import skgad
 from skgad import MLP, BaseDetector
+from skgad.engine.ensemble import RECONSTRUCTORS, SAMPLERS
 
 settings.register_profile("skgad", deadline=None, derandomize=True, database=None, max_examples=20)
 settings.load_profile("skgad")
@@ -121,6 +122,18 @@ def table(n_samples=48, n_features=4, seed=0):
     rng = np.random.RandomState(seed)
     codes = rng.normal(size=(n_samples, 2))
     return codes @ rng.normal(size=(2, n_features)) + 0.3 * rng.normal(size=(n_samples, n_features))
+
+
+def build_game(detector, X=None):
+    """One game with the parameters of a detector, for its training rows."""
+    X = table() if X is None else X
+    return detector.game_class.factory(detector.networks, X, detector.game_params())()
+
+
+def kinds(detector, verb):
+    """Kinds of rows that a detector can "sample" or "reconstruct"."""
+    methods = {"sample": SAMPLERS, "reconstruct": RECONSTRUCTORS}[verb]
+    return [kind for kind, method in methods.items() if detector.game_class.can(method)]
 
 
 @cache

@@ -1,17 +1,18 @@
 """Adversarially learned anomaly detection."""
 
 from numbers import Integral, Real
+from typing import ClassVar, Literal
 
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..engine.docstrings import with_shared_parameters
-from ..engine.game import Game
+from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
+from ..engine.parameters import detector_parameters
 from ..networks import build, spectrally_normalized
 from ._base import BaseDetector
 
 
-class ALADGame(Game):
+class ALADGame(EncoderDecoderGame):
     """The game of ALAD: three discriminators against an encoder and a decoder."""
 
     players = {
@@ -19,28 +20,17 @@ class ALADGame(Game):
         "generator": ("encoder", "decoder"),
     }
 
-    def __init__(
-        self,
-        networks,
-        n_features,
-        latent_dim,
-        latent_discriminator=True,
-        latent_weight=1.0,
-        spectral_norm=False,
-        score_type="features",
-    ):
-        super().__init__()
-        self.latent_dim = latent_dim
-        self.latent_weight = latent_weight
-        self.score_type = score_type
+    def __init__(self, networks, n_features, **params):
+        super().__init__(**params)
+        latent_dim = self.latent_dim
         self.encoder = build(networks, "encoder", "encoder", n_features, latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.d_xz = build(networks, "d_xz", "discriminator", n_features, latent_dim)
         self.d_xx = build(networks, "d_xx", "discriminator", n_features, n_features)
         self.d_zz = None
-        if latent_discriminator:
+        if self.latent_discriminator:
             self.d_zz = build(networks, "d_zz", "discriminator", latent_dim, latent_dim)
-        if spectral_norm:
+        if self.spectral_norm:
             for name in ("encoder", *self.players["discriminator"]):
                 if (network := getattr(self, name)) is not None:
                     setattr(self, name, spectrally_normalized(network))
@@ -80,10 +70,10 @@ class ALADGame(Game):
                 return (features * (x - x_hat).norm(dim=-1)).sqrt()
 
     def validation_loss(self, x):
-        return (x - self.reconstruct(x, "inlier")).abs().mean()
+        return (x - self.reconstruct(x)).abs().mean()
 
 
-@with_shared_parameters
+@detector_parameters
 class ALAD(BaseDetector):
     r"""Adversarially learned anomaly detection (ALAD) [1]_.
 
@@ -114,11 +104,6 @@ class ALAD(BaseDetector):
     latent_dim : int, default=64
         Number of dimensions of a code.
 
-    networks : object or None, default=None
-        Builds the networks: an :class:`~skgad.MLP`, or any object with its methods. The
-        networks of this method are `encoder`, `decoder`, `d_xz`, `d_xx` and `d_zz`;
-        discriminators are :class:`~skgad.networks.Discriminator`. None is ``MLP()``.
-
     latent_discriminator : bool, default=True
         Whether :math:`D_{zz}` plays. False is the ablation "no DL" of the paper.
 
@@ -134,11 +119,6 @@ class ALAD(BaseDetector):
         :math:`x - \hat x`; "logits" is :math:`-D_{xx}(x, \hat x)`; "combined", not from
         the paper, is the geometric mean of "features" and "l2", which needs no common unit.
         (A parameter called `score` would hide the method of that name from scikit-learn.)
-
-    ema_decay : float or None, default=0.99
-        Decay of the moving average of the weights, see
-        :class:`~skgad.callbacks.WeightAveraging`. Scores, reconstructions and samples
-        come from the averages. None keeps the last weights.
 
     {shared_parameters}
 
@@ -191,68 +171,22 @@ class ALAD(BaseDetector):
     array([ 1, -1])
     """
 
-    _parameter_constraints: dict = {
+    game_class = ALADGame
+
+    latent_dim: int = 64
+    latent_discriminator: bool = True
+    latent_weight: float = 0.1
+    spectral_norm: bool = False
+    score_type: Literal["features", "l1", "l2", "logits", "combined"] = "combined"
+    ema_decay: float | None = 0.99
+    lr: float = 2e-3
+
+    _parameter_constraints: ClassVar[dict] = {
         **BaseDetector._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "latent_discriminator": ["boolean"],
         "latent_weight": [Interval(Real, 0, None, closed="left")],
         "spectral_norm": ["boolean"],
         "score_type": [StrOptions({"features", "l1", "l2", "logits", "combined"})],
-        "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
     }
-    _adam_params = {"optimizer__betas": (0.5, 0.999)}
-
-    def __init__(
-        self,
-        *,
-        latent_dim=64,
-        networks=None,
-        latent_discriminator=True,
-        latent_weight=0.1,
-        spectral_norm=False,
-        score_type="combined",
-        ema_decay=0.99,
-        n_members=1,
-        contamination="auto",
-        max_epochs="auto",
-        batch_size=128,
-        lr=2e-3,
-        lr_schedule="linear",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_members=n_members,
-            contamination=contamination,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            lr_schedule=lr_schedule,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.latent_dim = latent_dim
-        self.networks = networks
-        self.latent_discriminator = latent_discriminator
-        self.latent_weight = latent_weight
-        self.spectral_norm = spectral_norm
-        self.score_type = score_type
-        self.ema_decay = ema_decay
-
-    def _make_game(self, n_features):
-        return self._with_own_params(ALADGame, n_features)
+    adam_params: ClassVar[dict] = {"optimizer__betas": (0.5, 0.999)}

@@ -2,17 +2,19 @@
 
 import math
 from numbers import Integral, Real
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from skorch.callbacks import Callback
 from torch.autograd.functional import vjp
 from torch.nn.functional import normalize
 
-from ..engine.docstrings import with_shared_parameters
-from ..engine.game import Game
+from ..engine.game import EncoderDecoderGame
+from ..engine.parameters import detector_parameters
 from ..networks import build, spectrally_normalized
+from ..networks._build import image_shape
 from ._base import LabelledDetector
 
 #: Codes of training rows that are kept to draw others from.
@@ -22,44 +24,19 @@ N_CODES = 1000
 NEGATIVE_SHARE = 0.1
 
 
-class AMAGame(Game):
+class AMAGame(EncoderDecoderGame):
     """The game of AMA: a critic tells rows from their mirror images, the autoencoder's."""
 
     players = {"critic": ("critic",), "autoencoder": ("encoder", "decoder")}
 
-    def __init__(
-        self,
-        networks,
-        n_features,
-        latent_dim,
-        n_critic=1,
-        spectral_norm=False,
-        gradient_penalty="flattened",
-        gradient_penalty_weight=10.0,
-        n_interpolated=3,
-        interpolation_weight=0.1,
-        negatives=None,
-        delta=0.5,
-        negative_weight=0.1,
-        regularization_weight=0.01,
-        score_type="combined",
-    ):
-        super().__init__()
-        self.n_critic = n_critic
-        self.gradient_penalty = gradient_penalty
-        self.penalty_weight = gradient_penalty_weight
-        self.n_interpolated = n_interpolated
-        self.interpolation_weight = interpolation_weight
-        self.negatives = negatives
-        self.delta = delta
-        self.negative_weight = negative_weight
-        self.regularization_weight = regularization_weight
-        self.score_type = score_type
-        self.n_channels = getattr(networks, "image_shape", (1,))[0]
+    def __init__(self, networks, n_features, **params):
+        super().__init__(**params)
+        latent_dim = self.latent_dim
+        self.n_channels = (image_shape(networks) or (1,))[0]
         self.encoder = build(networks, "encoder", "encoder", n_features, latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.critic = build(networks, "critic", "discriminator", n_features, n_features)
-        if spectral_norm:
+        if self.spectral_norm:
             self.critic = spectrally_normalized(self.critic)
         self.register_buffer("warm_up_left", torch.tensor(0))  # mini-batches
         self.register_buffer("codes", torch.zeros(N_CODES, latent_dim))
@@ -81,8 +58,8 @@ class AMAGame(Game):
         for _ in range(self.n_critic):
             same, other = D.judge((rows, rows), (rows, mirrored))
             loss = (weight * (other - same)).sum()
-            if self.penalty_weight:
-                loss = loss + self.penalty_weight * self.penalty(rows, mirrored)
+            if self.gradient_penalty_weight:
+                loss = loss + self.gradient_penalty_weight * self.penalty(rows, mirrored)
             yield "critic", loss
 
         loss = -(weight * D(rows, mirrored)).sum()
@@ -124,7 +101,7 @@ class AMAGame(Game):
         return (f(x, x) - f(x, x_hat)).abs().sum(-1)
 
     def score(self, x):
-        x_hat = self.reconstruct(x, "inlier")
+        x_hat = self.reconstruct(x)
         R = self.distance(x, x_hat)
         match self.score_type:
             case "likelihood":
@@ -134,24 +111,25 @@ class AMAGame(Game):
             case "combined":
                 return (R * (x - x_hat).norm(dim=-1)).sqrt()
 
-    def finish(self, apply, labels):
+    def finalize(self, apply, labels):
         """Store the moments of the training rows' R-scores, and some of their codes."""
         normal = np.flatnonzero(labels != -1)
-        R = apply(lambda x: self.distance(x, self.reconstruct(x, "inlier")), normal).astype(float)
+        R = apply(lambda x: self.distance(x, self.reconstruct(x)), normal).astype(float)
         self.r_mean.fill_(R.mean())
         self.r_sd.fill_(R.std() or 1.0)
         rows = normal[np.arange(N_CODES) * len(normal) // N_CODES]
         self.codes.copy_(torch.from_numpy(apply(self.encode, rows)))
 
-    def sample(self, n_samples, kind, device):
-        if kind == "outlier":
-            z = atypical(self.codes, n_samples, self.negatives or "outward", self.delta)
-        else:
-            z = mix(self.codes[torch.randint(N_CODES, (n_samples, self.n_interpolated))])
-        return self.decoder(z)
+    def sample(self, n_samples, device):
+        z = self.codes[torch.randint(N_CODES, (n_samples, self.n_interpolated))]
+        return self.decoder(mix(z))
+
+    def sample_outliers(self, n_samples, device):
+        where = self.negatives or "outward"
+        return self.decoder(atypical(self.codes, n_samples, where, self.delta))
 
     def validation_loss(self, x):
-        return (x - self.reconstruct(x, "inlier")).square().mean()
+        return (x - self.reconstruct(x)).square().mean()
 
 
 def share(rows, weight):
@@ -200,7 +178,7 @@ class WarmUp(Callback):
             game.warm_up_left.fill_(round(n_epochs * len(net.get_iterator(X, training=True))))
 
 
-@with_shared_parameters
+@detector_parameters
 class AMA(LabelledDetector):
     r"""Adversarial mirrored autoencoder (AMA) [1]_.
 
@@ -234,11 +212,6 @@ class AMA(LabelledDetector):
     ----------
     latent_dim : int, default=64
         Number :math:`d` of dimensions of a code.
-
-    networks : object or None, default=None
-        Builds the networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with
-        their methods. The networks of this method are `encoder`, `decoder` and `critic`, which
-        is a :class:`~skgad.networks.Discriminator` of pairs of rows. None is ``MLP()``.
 
     n_critic : int, default=1
         Moves of the critic for each move of encoder and generator, on the same mini-batch. The
@@ -292,11 +265,6 @@ class AMA(LabelledDetector):
         training rows, here as :math:`|R(x) - \mu| / \sigma`, which has the opposite order and
         does not become 0 for all rows far away; "combined", not from the paper, is the
         geometric mean of :math:`R(x)` and :math:`\lVert x - \hat x \rVert_2`.
-
-    ema_decay : float or None, default=0.99
-        Decay of the moving average of the weights, see
-        :class:`~skgad.callbacks.WeightAveraging`. Scores, reconstructions and samples
-        come from the averages. None keeps the last weights, as the paper does.
 
     {shared_parameters}
 
@@ -372,10 +340,27 @@ class AMA(LabelledDetector):
     (2, 2)
     """
 
-    _parameter_constraints: dict = {
+    game_class = AMAGame
+
+    latent_dim: int = 64
+    n_critic: int = 1
+    spectral_norm: bool = False
+    gradient_penalty: Literal["flattened", "per_pixel"] = "flattened"
+    gradient_penalty_weight: float = 10.0
+    n_interpolated: int = 3
+    interpolation_weight: float = 0.1
+    negatives: Literal["inward", "outward", "box"] | None = None
+    delta: float = 0.5
+    negative_weight: float = 0.1
+    warm_up: float = 0.1
+    regularization_weight: float = 0.01
+    score_type: Literal["combined", "features", "likelihood"] = "combined"
+    ema_decay: float | None = 0.99
+    lr: float = 2e-3
+
+    _parameter_constraints: ClassVar[dict] = {
         **LabelledDetector._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "n_critic": [Interval(Integral, 1, None, closed="left")],
         "spectral_norm": ["boolean"],
         "gradient_penalty": [StrOptions({"flattened", "per_pixel"})],
@@ -391,83 +376,11 @@ class AMA(LabelledDetector):
         ],
         "regularization_weight": [Interval(Real, 0, None, closed="left")],
         "score_type": [StrOptions({"likelihood", "features", "combined"})],
-        "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
     }
-    _adam_params = {
+    adam_params: ClassVar[dict] = {
         "optimizer__betas": (0.0, 0.9),
         "optimizer__param_groups": [("games.*.encoder.*", {"betas": (0.5, 0.9)})],
     }
-    _sample_kinds = ("inlier", "outlier")
 
-    def __init__(
-        self,
-        *,
-        latent_dim=64,
-        networks=None,
-        n_critic=1,
-        spectral_norm=False,
-        gradient_penalty="flattened",
-        gradient_penalty_weight=10.0,
-        n_interpolated=3,
-        interpolation_weight=0.1,
-        negatives=None,
-        delta=0.5,
-        negative_weight=0.1,
-        warm_up=0.1,
-        regularization_weight=0.01,
-        score_type="combined",
-        ema_decay=0.99,
-        n_members=1,
-        contamination="auto",
-        max_epochs="auto",
-        batch_size=128,
-        lr=2e-3,
-        lr_schedule="linear",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_members=n_members,
-            contamination=contamination,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            lr_schedule=lr_schedule,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.latent_dim = latent_dim
-        self.networks = networks
-        self.n_critic = n_critic
-        self.spectral_norm = spectral_norm
-        self.gradient_penalty = gradient_penalty
-        self.gradient_penalty_weight = gradient_penalty_weight
-        self.n_interpolated = n_interpolated
-        self.interpolation_weight = interpolation_weight
-        self.negatives = negatives
-        self.delta = delta
-        self.negative_weight = negative_weight
-        self.warm_up = warm_up
-        self.regularization_weight = regularization_weight
-        self.score_type = score_type
-        self.ema_decay = ema_decay
-
-    def _make_game(self, n_features):
-        return self._with_own_params(AMAGame, n_features)
-
-    def _method_callbacks(self):
-        return [("warm_up", WarmUp(self.warm_up)), *super()._method_callbacks()]
+    def method_callbacks(self):
+        return [("warm_up", WarmUp(self.warm_up)), *super().method_callbacks()]

@@ -3,13 +3,14 @@
 import warnings
 from functools import partial
 from numbers import Integral, Real
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch.distributions import Gumbel
 from torch.nn.functional import (
@@ -19,8 +20,9 @@ from torch.nn.functional import (
     softplus,
 )
 
-from ..engine.docstrings import with_shared_parameters
+from ..engine.data import sample_as_float
 from ..engine.game import Game
+from ..engine.parameters import detector_parameters
 from ..networks import build
 from ._base import LabelledDetector
 
@@ -46,44 +48,12 @@ class ARNGame(Game):
     """The game of ARN: a generator draws variants of rows, a discriminator tells them apart."""
 
     players = {"discriminator": ("discriminator",), "generator": ("encoder", "decoder")}
+    groups = ()
 
-    def __init__(
-        self,
-        networks,
-        n_features,
-        latent_dim,
-        adversarial_weight=0.01,
-        reconstruction_weight=1.0,
-        kl_weight=0.01,
-        kl_schedule="constant",
-        free_bits=0.0,
-        noise_scale=2.0,
-        label_noise=0.3,
-        label_noise_decay=0.9995,
-        annealing=0.9995,
-        objective="adversarial",
-        supervised_players="discriminator",
-        groups=(),
-        output_activation="identity",
-        reservoir_size=1000,
-        score_type="combined",
-    ):
-        super().__init__()
-        self.latent_dim = latent_dim
-        self.adversarial_weight = adversarial_weight
-        self.reconstruction_weight = reconstruction_weight
-        self.kl_weight = kl_weight
-        self.kl_schedule = kl_schedule
-        self.free_bits = free_bits
-        self.noise_scale = noise_scale
-        self.label_noise = label_noise
-        self.label_noise_decay = label_noise_decay
-        self.annealing = annealing
-        self.objective = objective
-        self.supervised_players = supervised_players
-        self.groups = [list(group) for group in groups]
-        self.output_activation = output_activation
-        self.score_type = score_type
+    def __init__(self, networks, n_features, **params):
+        super().__init__(**params)
+        latent_dim = self.latent_dim
+        self.groups = [list(group) for group in self.groups]
         self.encoder = build(networks, "encoder", "encoder", n_features, 2 * latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.discriminator = build(networks, "discriminator", "discriminator", n_features)
@@ -92,13 +62,28 @@ class ARNGame(Game):
         self.register_buffer("is_number", is_number)
         self.register_buffer("moments", torch.zeros(2, n_features))
         self.register_buffer("n_batches", torch.tensor(0))
-        self.register_buffer("reservoir", torch.zeros(reservoir_size, n_features))
+        self.register_buffer("reservoir", torch.zeros(self.reservoir_size, n_features))
         self.register_buffer("code_noise", torch.randn(N_DRAWS, 1, latent_dim))
         self.register_buffer("number_noise", torch.randn(N_DRAWS, 1, n_features))
         self.register_buffer("choice_noise", Gumbel(0.0, 1.0).sample((N_DRAWS, 1, n_features)))
         self.register_buffer("divergence_of_codes", torch.tensor(0.0))
         self.register_buffer("spread_of_variants", torch.tensor(0.0))
         self.register_buffer("distance_of_variants", torch.tensor(0.0))
+
+    @classmethod
+    def inspect(cls, table, params):
+        """Find the columns of each attribute that is drawn as a category."""
+        if params["categorical"] == "relaxed":
+            return {}
+        groups = params["categorical_groups"]
+        groups = find_groups(sample_as_float(table)) if groups == "infer" else groups
+        if not groups:
+            warnings.warn(
+                "categorical='gumbel' has no effect: there are no categorical_groups, or no "
+                "neighboring columns of zeros and ones that sum to one in every row. Encode "
+                "categories with a OneHotEncoder, and do not standardize them."
+            )
+        return {"groups": groups or ()}
 
     def play(self, x, labels=None):
         D = self.discriminator
@@ -193,12 +178,10 @@ class ARNGame(Game):
         """Variant of each row without chance: from the mean code, with probabilities."""
         return self.decode(self.encode(x), lambda logits, _: logits.softmax(-1))
 
-    def reconstruct(self, x, kind):
-        if kind == "outlier":
-            return self.nearest_outlier(x)
+    def reconstruct(self, x):
         return self.decode(self.encode(x), lambda logits, _: likeliest(logits))
 
-    def nearest_outlier(self, x):
+    def reconstruct_as_outlier(self, x):
         """Of draws whose noise is the same for all rows, the nearest that is called an outlier."""
         mean, log_var = self.posterior(x)
         z = mean + (log_var / 2).exp() * self.code_noise
@@ -210,25 +193,38 @@ class ARNGame(Game):
         nearest = distances.argmin(0).where(distances.isfinite().any(0), logits.argmin(0))
         return x_v[nearest, torch.arange(len(x))]
 
-    def sample(self, n_samples, kind, device):
+    def sample_outliers(self, n_samples, device):
         rows = torch.randint(len(self.reservoir), (n_samples,)).to(device)
         mean, log_var = self.posterior(self.reservoir[rows])
         z = mean + (log_var / 2).exp() * torch.randn(mean.shape).to(device)
         return self.vary(z)[1]
 
-    def finish(self, apply, labels):
+    def finalize(self, apply, labels):
         """Keep training rows to vary, and measure the codes and the variants of them."""
         rows = np.flatnonzero(labels != -1)
         rows = rows[np.linspace(0, len(rows) - 1, len(self.reservoir)).astype(int)]
-        x = torch.from_numpy(apply(lambda x: x, rows=rows))
-        variants = torch.from_numpy(apply(self.expect, rows=rows))
-        outliers = torch.from_numpy(apply(self.nearest_outlier, rows=rows))
+        x = torch.from_numpy(apply(lambda x: x, rows))
+        variants = torch.from_numpy(apply(self.expect, rows))
+        outliers = torch.from_numpy(apply(self.reconstruct_as_outlier, rows))
         self.reservoir.copy_(x)
-        self.divergence_of_codes.copy_(torch.from_numpy(apply(self.information, rows=rows)).mean())
+        self.divergence_of_codes.copy_(torch.from_numpy(apply(self.information, rows)).mean())
         variances = [rows.var(0, correction=0).sum() for rows in (variants, x)]
         self.spread_of_variants.copy_(variances[0] / variances[1].clamp(min=EPS))
         spread = (x - x.mean(0)).norm(dim=-1).mean()
         self.distance_of_variants.copy_((x - outliers).norm(dim=-1).mean() / spread.clamp(min=EPS))
+        self.warn_of_collapse()
+
+    def warn_of_collapse(self):
+        """Warn if the codes carry no information about the rows."""
+        spread, kl = self.spread_of_variants.item(), self.divergence_of_codes.item()
+        is_trained = self.n_batches >= TRAINED
+        if is_trained and spread < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
+            warnings.warn(
+                f"The codes collapsed to the prior: their divergence from it is {kl:.2g} nats, and "
+                f"the variance of the reconstructions is {spread:.2g} times that of the rows. "
+                "Decrease kl_weight, or increase free_bits.",
+                ConvergenceWarning,
+            )
 
     def score(self, x):
         if self.score_type == "discriminator":
@@ -288,7 +284,7 @@ def find_groups(X):
     return groups
 
 
-@with_shared_parameters
+@detector_parameters
 class ARN(LabelledDetector):
     r"""Adversarial reconstruction network (ARN) [1]_.
 
@@ -320,12 +316,6 @@ class ARN(LabelledDetector):
     ----------
     latent_dim : int, default=32
         Number of dimensions of a code.
-
-    networks : object or None, default=None
-        Builds the networks: an :class:`~skgad.MLP`, or any object with its methods. The
-        networks of this method are `encoder`, which is asked for ``2 * latent_dim`` outputs, the
-        means and the logarithms of the variances, `decoder` and `discriminator`. None is
-        ``MLP()``.
 
     adversarial_weight : float, default=0.01
         Weight :math:`\alpha` of passing for normal.
@@ -458,10 +448,29 @@ class ARN(LabelledDetector):
     array([ 1, -1])
     """
 
-    _parameter_constraints: dict = {
+    game_class = ARNGame
+
+    latent_dim: int = 32
+    adversarial_weight: float = 0.01
+    reconstruction_weight: float = 1.0
+    kl_weight: float = 0.01
+    kl_schedule: Literal["constant", "annealed"] = "constant"
+    free_bits: float = 0.0
+    noise_scale: float = 2.0
+    label_noise: float = 0.3
+    label_noise_decay: float = 0.9995
+    categorical: Literal["relaxed", "gumbel"] = "relaxed"
+    categorical_groups: list[tuple[int | str, ...]] | Literal["infer"] | None = "infer"
+    annealing: float = 0.9995
+    output_activation: Literal["identity", "sigmoid"] = "identity"
+    objective: Literal["adversarial", "elbo"] = "adversarial"
+    supervised_players: Literal["discriminator", "both"] = "discriminator"
+    reservoir_size: int = 1000
+    score_type: Literal["combined", "discriminator", "reconstruction"] = "combined"
+
+    _parameter_constraints: ClassVar[dict] = {
         **LabelledDetector._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "adversarial_weight": [Interval(Real, 0, None, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "kl_weight": [Interval(Real, 0, None, closed="left")],
@@ -480,108 +489,22 @@ class ARN(LabelledDetector):
         "score_type": [StrOptions({"combined", "discriminator", "reconstruction"})],
     }
 
-    _auto_threshold = (
+    auto_threshold: ClassVar[str] = (
         'is the discriminator at one half with ``score_type="discriminator"``, else 0.05'
     )
-    _sample_kinds = ("outlier",)
-    _reconstruct_kinds = ("inlier", "outlier")
 
-    def __init__(
-        self,
-        *,
-        latent_dim=32,
-        networks=None,
-        adversarial_weight=0.01,
-        reconstruction_weight=1.0,
-        kl_weight=0.01,
-        kl_schedule="constant",
-        free_bits=0.0,
-        noise_scale=2.0,
-        label_noise=0.3,
-        label_noise_decay=0.9995,
-        categorical="relaxed",
-        categorical_groups="infer",
-        annealing=0.9995,
-        output_activation="identity",
-        objective="adversarial",
-        supervised_players="discriminator",
-        reservoir_size=1000,
-        score_type="combined",
-        n_members=1,
-        contamination="auto",
-        max_epochs="auto",
-        batch_size=128,
-        lr=1e-3,
-        lr_schedule="linear",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_members=n_members,
-            contamination=contamination,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            lr_schedule=lr_schedule,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.latent_dim = latent_dim
-        self.networks = networks
-        self.adversarial_weight = adversarial_weight
-        self.reconstruction_weight = reconstruction_weight
-        self.kl_weight = kl_weight
-        self.kl_schedule = kl_schedule
-        self.free_bits = free_bits
-        self.noise_scale = noise_scale
-        self.label_noise = label_noise
-        self.label_noise_decay = label_noise_decay
-        self.categorical = categorical
-        self.categorical_groups = categorical_groups
-        self.annealing = annealing
-        self.output_activation = output_activation
-        self.objective = objective
-        self.supervised_players = supervised_players
-        self.reservoir_size = reservoir_size
-        self.score_type = score_type
+    def game_params(self):
+        params, groups = super().game_params(), self.categorical_groups
+        if self.categorical == "gumbel" and isinstance(groups, list):
+            params["categorical_groups"] = self._column_positions(groups)
+        return params
 
-    def _examine_rows(self, X, reset):
-        if not reset:
-            return
-        self.categorical_groups_ = []
-        if self.categorical == "relaxed":
-            return
-        if self.categorical_groups == "infer":
-            self.categorical_groups_ = find_groups(X)
-        elif self.categorical_groups is not None:
-            self.categorical_groups_ = self._check_groups(X.shape[1])
-        if not self.categorical_groups_:
-            warnings.warn(
-                "categorical='gumbel' has no categories to draw: there are no categorical_groups, "
-                "or no neighbouring columns of zeros and ones that sum to one in every row. "
-                "Encode categories with a OneHotEncoder, and do not standardise them.",
-                stacklevel=6,
-            )
-
-    def _check_groups(self, n_features):
-        """Positions of the columns in `categorical_groups`."""
+    def _column_positions(self, categorical_groups):
+        """Positions of the columns of each attribute."""
+        n_features = self.n_features_in_
         names = [*getattr(self, "feature_names_in_", range(n_features))]
         groups = []
-        for group in self.categorical_groups:
+        for group in categorical_groups:
             if not isinstance(group, (tuple, list)):
                 raise ValueError(
                     "categorical_groups must be a list of tuples, one for each attribute, but one "
@@ -602,29 +525,15 @@ class ARN(LabelledDetector):
             )
         return groups
 
-    def _make_game(self, n_features):
-        return self._with_own_params(ARNGame, n_features, groups=self.categorical_groups_)
-
-    def _fit(self, X, y=None, **options):
-        super()._fit(X, y, **options)
-        members = self.net_.module_.scorers
-        spread, kl = min(
-            (game.spread_of_variants.item(), game.divergence_of_codes.item()) for game in members
-        )
-        is_trained = members[0].n_batches >= TRAINED
-        if is_trained and spread < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
-            warnings.warn(
-                f"The codes collapsed to the prior: their divergence from it is {kl:.2g} nats, and "
-                f"the variance of the reconstructions is {spread:.2g} of that of the rows. Lower "
-                "kl_weight, or set free_bits.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        return self
-
     def _mean_of_members(self, name):
         check_is_fitted(self)
         return float(np.mean([getattr(game, name).item() for game in self.net_.module_.scorers]))
+
+    @property
+    def categorical_groups_(self) -> list[tuple[int, ...]]:
+        """Positions of the columns of each attribute that is drawn as a category."""
+        check_is_fitted(self)
+        return [tuple(group) for group in self.net_.module_.games[0].groups]
 
     @property
     def kl_divergence_(self):

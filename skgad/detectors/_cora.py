@@ -1,10 +1,12 @@
 """Competitive reconstruction autoencoder."""
 
-from ..engine.docstrings import with_shared_parameters
-from ._waldo import AUTO_THRESHOLD, KINDS, WALDOFamily
+from typing import Any, Literal
+
+from ..engine.parameters import detector_parameters
+from ._waldo import AUTO_THRESHOLD, WALDOFamily, WALDOGame
 
 
-@with_shared_parameters
+@detector_parameters
 class CoRA(WALDOFamily):
     r"""Competitive reconstruction autoencoder (CoRA) [1]_, with the advantage of WALDO [2]_.
 
@@ -17,10 +19,6 @@ class CoRA(WALDOFamily):
     ----------
     latent_dim : int, default=64
         Number of dimensions of a code.
-
-    networks : object or None, default=None
-        Builds the networks: an :class:`~skgad.MLP`, or any object with its methods. The
-        networks of this method are `encoder` and `decoder` (twice). None is ``MLP()``.
 
     advantage : bool, default=True
         Whether the decoders compete with the advantage. Without it the inlier decoder,
@@ -76,61 +74,22 @@ class CoRA(WALDOFamily):
     30
     """
 
-    _fixed = {
-        "prior_weight": 0.0,
-        "prior_scale": 1.0,
-        "prior_on": "positive",
-        "outlier_decoder": True,
-    }
-    _auto_threshold = AUTO_THRESHOLD
-    _sample_kinds = KINDS
-    _reconstruct_kinds = KINDS
+    game_class = WALDOGame
+    auto_threshold = AUTO_THRESHOLD
 
-    def __init__(
-        self,
-        *,
-        latent_dim=64,
-        networks=None,
-        advantage=True,
-        advantage_quantile=0.0,
-        advantage_decay=0.0,
-        score_type="inlier",
-        n_members=1,
-        contamination="auto",
-        max_epochs="auto",
-        batch_size=128,
-        lr=1e-3,
-        lr_schedule="linear",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_members=n_members,
-            contamination=contamination,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            lr_schedule=lr_schedule,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.latent_dim = latent_dim
-        self.networks = networks
-        self.advantage = advantage
-        self.advantage_quantile = advantage_quantile
-        self.advantage_decay = advantage_decay
-        self.score_type = score_type
+    latent_dim: int = 64
+    advantage: bool = True
+    advantage_quantile: float = 0.0
+    advantage_decay: float = 0.0
+    score_type: Literal["inlier", "difference"] = "inlier"
+
+    def game_params(self) -> dict[str, Any]:
+        """Parameters of the game of WALDO, with those of the prior fixed.
+
+        Returns
+        -------
+        params : dict
+            Arguments of `game_class`, besides the networks and the number of features.
+        """
+        prior = {"prior_weight": 0.0, "prior_scale": 1.0, "prior_on": "positive"}
+        return {**super().game_params(), **prior, "outlier_decoder": True}

@@ -1,16 +1,20 @@
 """Regularized cycle consistent generative adversarial network."""
 
 import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..engine.docstrings import with_shared_parameters
-from ..engine.game import Game
+from ..engine.data import sample_as_float
+from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
+from ..engine.parameters import detector_parameters
 from ..networks import build
 from ._base import BaseDetector
 
@@ -25,39 +29,42 @@ def uniform(generator, shape):
     return 2 * torch.rand(shape, generator=generator) - 1
 
 
+#: Draws numbers of a shape with a generator.
+Penalty = Callable[[torch.Generator, tuple[int, int]], ArrayLike | torch.Tensor]
+
 PENALTIES = {"normal": normal, "uniform": uniform}
 
 
-class RCGANGame(Game):
+class RCGANGame(EncoderDecoderGame):
     """The game of RCGAN: two discriminators, one of which also sees rows of pure noise."""
 
     players = {"discriminator": ("d_xz", "d_xx"), "generator": ("encoder", "decoder")}
 
-    def __init__(
-        self,
-        networks,
-        n_features,
-        latent_dim,
-        penalty="normal",
-        penalty_scale=1.0,
-        penalty_weight=1.0,
-        penalty_size=None,
-        penalize_encoder=False,
-        score_type="combined",
-    ):
-        super().__init__()
-        self.latent_dim = latent_dim
-        self.penalty = PENALTIES[penalty] if isinstance(penalty, str) else penalty
-        self.penalty_scale = penalty_scale
-        self.penalty_weight = penalty_weight
-        self.penalize_encoder = penalize_encoder
-        self.score_type = score_type
+    def __init__(self, networks, n_features, **params):
+        super().__init__(**params)
+        latent_dim, size = self.latent_dim, self.penalty_size
         self.encoder = build(networks, "encoder", "encoder", n_features, latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.d_xz = build(networks, "d_xz", "discriminator", n_features, latent_dim)
         self.d_xx = build(networks, "d_xx", "discriminator", n_features, n_features)
-        fixed = None if penalty_size is None else self.draw_penalty(penalty_size, n_features)
+        fixed = None if size is None else self.draw_penalty(size, n_features)
         self.register_buffer("fixed_penalty", fixed)
+
+    @classmethod
+    def inspect(cls, table, params):
+        """Warn if the penalty distribution is far from the scale of the features."""
+        X, scale = sample_as_float(table), params["penalty_scale"]
+        squares = (
+            X.multiply(X).sum() if sparse.issparse(X) else np.einsum("ij,ij->", X, X, dtype=float)
+        )
+        size = np.sqrt(squares / X.shape[0] / X.shape[1])
+        if not 0.1 <= size / scale <= 10:
+            warnings.warn(
+                f"The root mean square of the features is {size:.2g}, but that of the penalty "
+                f"is about {scale:.2g}, so the penalty has no effect near the rows. Scale the "
+                "features, for example with StandardScaler, or set penalty_scale."
+            )
+        return {}
 
     def play(self, x, labels=None):
         E, G, weight = self.encoder, self.decoder, self.penalty_weight
@@ -84,13 +91,14 @@ class RCGANGame(Game):
 
     def draw_penalty(self, *shape):
         """New rows of the penalty distribution, on the CPU."""
-        t = torch.as_tensor(self.penalty(torch.default_generator, shape), dtype=torch.float32)
+        draw = PENALTIES[self.penalty] if isinstance(self.penalty, str) else self.penalty
+        t = torch.as_tensor(draw(torch.default_generator, shape), dtype=torch.float32)
         if t.shape != shape:
             raise ValueError(f"penalty was asked for shape {shape} and gave {tuple(t.shape)}.")
         return self.penalty_scale * t
 
     def score(self, x):
-        D, x_hat = self.d_xx, self.reconstruct(x, "inlier")
+        D, x_hat = self.d_xx, self.reconstruct(x)
         if self.score_type == "discriminator":
             return -D(x, x_hat)
         features = (D.features(x, x) - D.features(x, x_hat)).norm(dim=-1)
@@ -99,10 +107,10 @@ class RCGANGame(Game):
         return (features * (x - x_hat).norm(dim=-1)).sqrt()
 
     def validation_loss(self, x):
-        return (x - self.reconstruct(x, "inlier")).abs().mean()
+        return (x - self.reconstruct(x)).abs().mean()
 
 
-@with_shared_parameters
+@detector_parameters
 class RCGAN(BaseDetector):
     r"""Regularized cycle consistent generative adversarial network (RCGAN) [1]_.
 
@@ -134,11 +142,6 @@ class RCGAN(BaseDetector):
     latent_dim : int, default=64
         Number of dimensions of a code.
 
-    networks : object or None, default=None
-        Builds the networks: an :class:`~skgad.MLP`, or any object with its methods. The
-        networks of this method are `encoder`, `decoder`, `d_xz` and `d_xx`;
-        discriminators are :class:`~skgad.networks.Discriminator`. None is ``MLP()``.
-
     penalty : {"normal", "uniform"} or callable, default="normal"
         Penalty distribution: :math:`N(0, I)` as in the paper, :math:`U(-1, 1)`, or a function
         ``penalty(generator, shape)`` of a :class:`torch.Generator` of the CPU and a shape that
@@ -165,10 +168,6 @@ class RCGAN(BaseDetector):
         of the last hidden layers of :math:`D_{xx}`, equation (12); "combined", as in :class:`ALAD`
         and not from the paper, is the geometric mean of "features" and :math:`\lVert x - \hat x
         \rVert`. (A parameter called `score` would hide the method of that name from scikit-learn.)
-
-    ema_decay : float or None, default=0.99
-        Decay of the moving average of the weights, see
-        :class:`~skgad.callbacks.WeightAveraging`. None keeps the last weights.
 
     {shared_parameters}
 
@@ -215,87 +214,26 @@ class RCGAN(BaseDetector):
     (5, 2)
     """
 
-    _parameter_constraints: dict = {
+    game_class = RCGANGame
+
+    latent_dim: int = 64
+    penalty: Penalty | Literal["normal", "uniform"] = "normal"
+    penalty_scale: float = 1.0
+    penalty_weight: float = 1.0
+    penalty_size: int | None = None
+    penalize_encoder: bool = False
+    score_type: Literal["combined", "discriminator", "features"] = "combined"
+    ema_decay: float | None = 0.99
+    lr: float = 2e-3
+
+    _parameter_constraints: ClassVar[dict] = {
         **BaseDetector._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "penalty": [StrOptions(set(PENALTIES)), callable],
         "penalty_scale": [Interval(Real, 0, None, closed="neither")],
         "penalty_weight": [Interval(Real, 0, None, closed="left")],
         "penalty_size": [Interval(Integral, 1, None, closed="left"), None],
         "penalize_encoder": ["boolean"],
         "score_type": [StrOptions({"combined", "discriminator", "features"})],
-        "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
     }
-    _adam_params = {"optimizer__betas": (0.5, 0.999)}
-
-    def __init__(
-        self,
-        *,
-        latent_dim=64,
-        networks=None,
-        penalty="normal",
-        penalty_scale=1.0,
-        penalty_weight=1.0,
-        penalty_size=None,
-        penalize_encoder=False,
-        score_type="combined",
-        ema_decay=0.99,
-        n_members=1,
-        contamination="auto",
-        max_epochs="auto",
-        batch_size=128,
-        lr=2e-3,
-        lr_schedule="linear",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_members=n_members,
-            contamination=contamination,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            lr_schedule=lr_schedule,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.latent_dim = latent_dim
-        self.networks = networks
-        self.penalty = penalty
-        self.penalty_scale = penalty_scale
-        self.penalty_weight = penalty_weight
-        self.penalty_size = penalty_size
-        self.penalize_encoder = penalize_encoder
-        self.score_type = score_type
-        self.ema_decay = ema_decay
-
-    def _make_game(self, n_features):
-        return self._with_own_params(RCGANGame, n_features)
-
-    def _examine_rows(self, X, reset):
-        squares = (
-            X.multiply(X).sum() if sparse.issparse(X) else np.einsum("ij,ij->", X, X, dtype=float)
-        )
-        size = np.sqrt(squares / X.shape[0] / X.shape[1])
-        if not 0.1 <= size / self.penalty_scale <= 10:
-            warnings.warn(
-                f"The features have a root mean square of {size:.2g} and the penalty one of about "
-                f"{self.penalty_scale:.2g}: the penalty cannot act where the rows are. Scale the "
-                "features, for example with StandardScaler, or set penalty_scale.",
-                stacklevel=5,
-            )
+    adam_params: ClassVar[dict] = {"optimizer__betas": (0.5, 0.999)}

@@ -1,10 +1,18 @@
 """Wasserstein autoencoder."""
 
-from ..engine.docstrings import with_shared_parameters
-from ._waldo import WALDOFamily
+from typing import Any, Literal
+
+from ..engine.parameters import detector_parameters
+from ._waldo import WALDOFamily, WALDOGame
 
 
-@with_shared_parameters
+class WAEGame(WALDOGame):
+    """The game of WALDO without the outlier decoder."""
+
+    reconstruct_as_outlier = sample_outliers = None
+
+
+@detector_parameters
 class WAE(WALDOFamily):
     r"""Wasserstein autoencoder (WAE) [1]_ with an adversarial prior of its codes.
 
@@ -23,13 +31,6 @@ class WAE(WALDOFamily):
     ----------
     latent_dim : int, default=64
         Number of dimensions of a code.
-
-    networks : object or None, default=None
-        Builds the networks: an :class:`~skgad.MLP`, or any object with its methods. The
-        networks of this method are `encoder`, `decoder` and
-        `discriminator`. None is ``MLP()``, whose encoder ends
-        with an affine layer: with the ReLU that ends the authors' encoder most
-        codes are zero, and match no normal prior.
 
     prior_weight : float, default=0.001
         Weight :math:`\lambda` of the prior. 0 leaves the discriminator out.
@@ -81,57 +82,21 @@ class WAE(WALDOFamily):
     (5, 2)
     """
 
-    _fixed = {
-        "outlier_decoder": False,
-        "advantage": False,
-        "advantage_quantile": 0.0,
-        "advantage_decay": 0.0,
-        "score_type": "inlier",
-    }
+    game_class = WAEGame
 
-    def __init__(
-        self,
-        *,
-        latent_dim=64,
-        networks=None,
-        prior_weight=0.001,
-        prior_scale=1.0,
-        prior_on="positive",
-        n_members=1,
-        contamination="auto",
-        max_epochs="auto",
-        batch_size=128,
-        lr=1e-3,
-        lr_schedule="linear",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_members=n_members,
-            contamination=contamination,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            lr_schedule=lr_schedule,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.latent_dim = latent_dim
-        self.networks = networks
-        self.prior_weight = prior_weight
-        self.prior_scale = prior_scale
-        self.prior_on = prior_on
+    latent_dim: int = 64
+    prior_weight: float = 0.001
+    prior_scale: float = 1.0
+    prior_on: Literal["positive", "all"] = "positive"
+
+    def game_params(self) -> dict[str, Any]:
+        """Parameters of the game of WALDO, with those of the outlier decoder fixed.
+
+        Returns
+        -------
+        params : dict
+            Arguments of `game_class`, besides the networks and the number of features.
+        """
+        advantage = {"advantage": False, "advantage_quantile": 0.0, "advantage_decay": 0.0}
+        competition = {"outlier_decoder": False, **advantage, "score_type": "inlier"}
+        return {**super().game_params(), **competition}

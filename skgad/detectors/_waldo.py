@@ -2,15 +2,16 @@
 
 from copy import deepcopy
 from numbers import Integral, Real
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..engine.docstrings import with_shared_parameters
-from ..engine.game import Game
+from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
+from ..engine.parameters import detector_parameters
 from ..networks import build
 from ._base import LabelledDetector
 
@@ -22,7 +23,7 @@ AUTO_THRESHOLD = 'is where the decoders tie with ``score_type="difference"``, el
 N_CODES = 10_000
 
 
-class WALDOGame(Game):
+class WALDOGame(EncoderDecoderGame):
     """The game of WALDO: two decoders compete for the rows, a discriminator shapes the codes."""
 
     players = {
@@ -30,38 +31,27 @@ class WALDOGame(Game):
         "autoencoder": ("encoder", "decoder", "outlier_decoder"),
     }
 
-    def __init__(
-        self,
-        networks,
-        n_features,
-        latent_dim,
-        prior_weight=0.001,
-        prior_scale=1.0,
-        prior_on="positive",
-        outlier_decoder=True,
-        advantage=True,
-        advantage_quantile=0.0,
-        advantage_decay=0.0,
-        score_type="inlier",
-    ):
-        super().__init__()
-        self.latent_dim = latent_dim
-        self.prior_weight = prior_weight
-        self.prior_scale = prior_scale
-        self.prior_on = prior_on
-        self.use_advantage = advantage
-        self.quantile = advantage_quantile
-        self.decay = advantage_decay
-        self.score_type = score_type
+    def __init__(self, networks, n_features, **params):
+        super().__init__(**params)
+        latent_dim = self.latent_dim
         self.encoder = build(networks, "encoder", "encoder", n_features, latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
-        self.outlier_decoder = deepcopy(self.decoder) if outlier_decoder else None
+        self.outlier_decoder = deepcopy(self.decoder) if self.outlier_decoder else None
         self.discriminator = None
-        if prior_weight:
+        if self.prior_weight:
             self.discriminator = build(networks, "discriminator", "discriminator", latent_dim)
-        self.register_buffer("handicap", torch.tensor(0.0))  # in training
-        self.register_buffer("advantage", torch.tensor(0.0))  # on all training rows
+        self.register_buffer("training_advantage", torch.tensor(0.0))  # of the mini-batches
+        self.register_buffer("final_advantage", torch.tensor(0.0))  # of all training rows
         self.register_buffer("code_moments", torch.full((2, 2, latent_dim), torch.nan))
+        self.set_score_type(self.score_type)
+
+    def set_score_type(self, score_type):
+        if score_type == "difference" and self.outlier_decoder is None:
+            raise ValueError(
+                "score_type='difference' compares two decoders, but there is only one with "
+                "outlier_decoder=False. Use score_type='inlier'."
+            )
+        super().set_score_type(score_type)
 
     def play(self, x, labels=None):
         E, G, G_o, D = self.encoder, self.decoder, self.outlier_decoder, self.discriminator
@@ -80,8 +70,8 @@ class WALDOGame(Game):
             loss = e_i[positive].mean() + e_i[unlabelled].mean()
         else:
             e_o = error(x, G_o(z_x))
-            self.update_handicap(e_i[positive], e_o[unlabelled])
-            e = torch.where(e_o < e_i + self.handicap, e_o, e_i)
+            self.update_advantage(e_i[positive], e_o[unlabelled])
+            e = torch.where(e_o < e_i + self.training_advantage, e_o, e_i)
             loss = e_i[positive].mean() + e[unlabelled].mean()
             if outlier.any():
                 loss = loss + e_o[outlier].mean()
@@ -90,14 +80,16 @@ class WALDOGame(Game):
         yield "autoencoder", loss
 
     @torch.no_grad()
-    def update_handicap(self, e_p, e_u):
+    def update_advantage(self, e_p, e_u):
         """Follow the advantage of the mini-batches; without memory it is that of the last one."""
-        if self.use_advantage:
-            self.handicap.lerp_(self.measure_advantage(e_p, e_u), 1 - self.decay)
+        if self.advantage:
+            self.training_advantage.lerp_(
+                self.measure_advantage(e_p, e_u), 1 - self.advantage_decay
+            )
 
     def measure_advantage(self, e_p, e_u):
         """How much smaller the best error of the inlier decoder is than the other's."""
-        return smallest(e_u, self.quantile) - smallest(e_p, self.quantile)
+        return smallest(e_u, self.advantage_quantile) - smallest(e_p, self.advantage_quantile)
 
     def errors(self, x):
         """Errors of the inlier and of the outlier decoder; shape (batch_size, 2)."""
@@ -107,25 +99,25 @@ class WALDOGame(Game):
 
     def score(self, x):
         if self.score_type == "inlier":
-            return error(x, self.reconstruct(x, "inlier"))
+            return error(x, self.reconstruct(x))
         e_i, e_o = self.errors(x).unbind(-1)
         return e_i - e_o
 
     @property
     def boundary(self):
         """The decoders tie."""
-        return -self.advantage if self.score_type == "difference" else None
+        return -self.final_advantage if self.score_type == "difference" else None
 
-    def finish(self, apply, labels):
-        """Store the advantage on all training rows, and the Gaussians of the codes."""
+    def finalize(self, apply, labels):
+        """Store the advantage on all training rows, and the moments of the codes."""
         labels = torch.from_numpy(labels)
         is_outlier = labels == -1
         if self.outlier_decoder is not None:
             e_i, e_o = torch.from_numpy(apply(self.errors)).unbind(-1)
             positive, unlabelled, _ = divide(labels)
-            if self.use_advantage:
-                self.advantage.copy_(self.measure_advantage(e_i[positive], e_o[unlabelled]))
-            is_outlier |= (e_o < e_i + self.advantage.cpu()) & (labels == 0)
+            if self.advantage:
+                self.final_advantage.copy_(self.measure_advantage(e_i[positive], e_o[unlabelled]))
+            is_outlier |= (e_o < e_i + self.final_advantage.cpu()) & (labels == 0)
         for kind, group in enumerate((~is_outlier, is_outlier)):
             self.code_moments[kind] = torch.nan
             rows = np.flatnonzero(group)
@@ -133,24 +125,29 @@ class WALDOGame(Game):
                 codes = torch.from_numpy(apply(self.encode, rows[:: 1 + len(rows) // N_CODES]))
                 self.code_moments[kind] = torch.stack([codes.mean(0), codes.std(0, correction=0)])
 
-    def reconstruct(self, x, kind):
-        G = self.decoder if kind == "inlier" else self.outlier_decoder
-        return G(self.encoder(x))
+    def reconstruct_as_outlier(self, x):
+        return self.outlier_decoder(self.encoder(x))
 
-    def sample(self, n_samples, kind, device, latent="fitted"):
-        G = self.decoder if kind == "inlier" else self.outlier_decoder
+    def sample(self, n_samples, device, latent="fitted"):
+        return self.decoder(self.draw_codes(n_samples, "inlier", device, latent))
+
+    def sample_outliers(self, n_samples, device, latent="fitted"):
+        return self.outlier_decoder(self.draw_codes(n_samples, "outlier", device, latent))
+
+    def draw_codes(self, n_samples, kind, device, latent):
+        """Draw codes of rows of a kind: from the prior, or with the moments of the codes."""
         noise = torch.randn(n_samples, self.latent_dim).to(device)
-        mean, sd = (
-            (0.0, self.prior_scale) if latent == "prior" else self.code_moments[KINDS.index(kind)]
-        )
-        return G(mean + sd * noise)
+        if latent == "prior":
+            return self.prior_scale * noise
+        mean, sd = self.code_moments[KINDS.index(kind)]
+        return mean + sd * noise
 
     def has_no_codes(self, kind):
         """Whether no training row was of this kind."""
         return self.code_moments[KINDS.index(kind)].isnan().any().item()
 
     def validation_loss(self, x):
-        return error(x, self.reconstruct(x, "inlier")).mean()
+        return error(x, self.reconstruct(x)).mean()
 
 
 def divide(labels):
@@ -179,10 +176,9 @@ def smallest(errors, q):
 class WALDOFamily(LabelledDetector):
     """Base class of :class:`WALDO` and of what is left of it without one of its parts."""
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         **LabelledDetector._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "prior_weight": [Interval(Real, 0, None, closed="left")],
         "prior_scale": [Interval(Real, 0, None, closed="neither")],
         "prior_on": [StrOptions({"positive", "all"})],
@@ -192,17 +188,6 @@ class WALDOFamily(LabelledDetector):
         "advantage_decay": [Interval(Real, 0, 1, closed="left")],
         "score_type": [StrOptions({"difference", "inlier"})],
     }
-
-    #: Arguments of the game that are no parameters of the class.
-    _fixed: dict = {}
-
-    def _make_game(self, n_features):
-        if not getattr(self, "outlier_decoder", True) and self.score_type == "difference":
-            raise ValueError(
-                "score_type='difference' compares two decoders, but outlier_decoder=False leaves "
-                "one: use score_type='inlier'."
-            )
-        return self._with_own_params(WALDOGame, n_features, **self._fixed)
 
     def _check_kind(self, verb, kind):
         super()._check_kind(verb, kind)
@@ -255,7 +240,7 @@ class WALDOFamily(LabelledDetector):
         return self._sample(n_samples, kind, random_state, latent=latent)
 
 
-@with_shared_parameters
+@detector_parameters
 class WALDO(WALDOFamily):
     r"""Wasserstein autoencoder for learning the distribution of outliers (WALDO) [1]_.
 
@@ -283,13 +268,6 @@ class WALDO(WALDOFamily):
     ----------
     latent_dim : int, default=64
         Number of dimensions of a code.
-
-    networks : object or None, default=None
-        Builds the networks: an :class:`~skgad.MLP`, or any object with its methods. The
-        networks of this method are `encoder`, `decoder` (twice) and
-        `discriminator`. None is ``MLP()``, whose encoder ends
-        with an affine layer: with the ReLU that ends the authors' encoder most
-        codes are zero, and match no normal prior.
 
     prior_weight : float, default=0.001
         Weight :math:`\lambda` of the prior. 0 leaves the discriminator out.
@@ -379,62 +357,15 @@ class WALDO(WALDOFamily):
     (2, 30)
     """
 
-    _sample_kinds = KINDS
-    _reconstruct_kinds = KINDS
+    game_class = WALDOGame
+    auto_threshold = AUTO_THRESHOLD
 
-    def __init__(
-        self,
-        *,
-        latent_dim=64,
-        networks=None,
-        prior_weight=0.001,
-        prior_scale=1.0,
-        prior_on="positive",
-        outlier_decoder=True,
-        advantage=True,
-        advantage_quantile=0.0,
-        advantage_decay=0.0,
-        score_type="inlier",
-        n_members=1,
-        contamination="auto",
-        max_epochs="auto",
-        batch_size=128,
-        lr=1e-3,
-        lr_schedule="linear",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        warm_start=False,
-        callbacks=None,
-        net_params=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_members=n_members,
-            contamination=contamination,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            lr_schedule=lr_schedule,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.latent_dim = latent_dim
-        self.networks = networks
-        self.prior_weight = prior_weight
-        self.prior_scale = prior_scale
-        self.prior_on = prior_on
-        self.outlier_decoder = outlier_decoder
-        self.advantage = advantage
-        self.advantage_quantile = advantage_quantile
-        self.advantage_decay = advantage_decay
-        self.score_type = score_type
+    latent_dim: int = 64
+    prior_weight: float = 0.001
+    prior_scale: float = 1.0
+    prior_on: Literal["positive", "all"] = "positive"
+    outlier_decoder: bool = True
+    advantage: bool = True
+    advantage_quantile: float = 0.0
+    advantage_decay: float = 0.0
+    score_type: Literal["inlier", "difference"] = "inlier"

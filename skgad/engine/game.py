@@ -1,213 +1,213 @@
-"""Adversarial games: the networks of a method and the order of their moves."""
+"""Games: the networks of a method and the order in which its players move."""
 
 from abc import ABC, abstractmethod
-from copy import deepcopy
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from ..networks import MLP
+from ..networks._build import Networks
 
 
 class Game(nn.Module, ABC):
-    """Base class of the games: one method's networks, moves and anomaly score.
+    """Base class of games: the networks of one method, their moves and the anomaly score.
 
-    A game owns all networks of a method. ``players`` names the groups of networks that
-    move together, ``play`` is the algorithm box of the paper, ``score`` its anomaly score.
+    A game owns all networks of a method. `players` names the groups of networks that move
+    together, :meth:`play` is the algorithm box of the paper, and :meth:`score` is the
+    anomaly score.
+
+    Parameters
+    ----------
+    **params : dict
+        Parameters of the method, stored as attributes of the same names.
 
     Attributes
     ----------
     players : dict of str to tuple of str
-        For each player, the names of the networks that it moves; one that is None is left out.
-    epoch : int
-        Number of completed epochs. The net keeps it.
+        For each player, the names of the networks it moves. Networks that are None are skipped.
+    score_type : str or None
+        Which anomaly score :meth:`score` computes, if the method has several.
     boundary : Tensor of shape () or None
-        The anomaly score above which the method calls a row an outlier, if it has such a one.
+        Anomaly score above which the method itself calls a row an outlier. None if the
+        method does not define one.
 
     Notes
     -----
-    *A note on design.* ``play`` is a generator so that inner loops, schedules and branches
-    are plain Python in the paper's order. A loss is differentiated with respect to the
-    yielded player's own parameters only, and that player has moved when the ``yield``
-    returns: a game needs neither ``detach`` nor ``requires_grad_`` nor ``zero_grad``, which
-    is where hand-written adversarial code goes wrong. One optimizer per player was rejected:
-    skorch's schedulers, checkpoints and early stopping know one module and one optimizer.
+    A game is built by ``GameClass(networks, n_features, **params)``.
 
-    Rules: do not ``yield`` inside a ``with``; state that changes in training is a buffer
-    and changes only ``if self.training``; work on the last dimension; ``score`` must not
-    look at the batch.
+    A game declares what else it can do by the methods that it implements:
+
+    - ``encode(x)``: latent codes, shape (batch_size, latent_dim);
+    - ``reconstruct(x)`` and ``reconstruct_as_outlier(x)``: versions of the rows that the game
+      considers normal or abnormal, shape (batch_size, n_features);
+    - ``sample(n_samples, device)`` and ``sample_outliers(n_samples, device)``: new rows.
+
+    `play` is a generator, so inner loops, schedules and branches are plain Python in the order of
+    the paper. A loss is differentiated with respect to the parameters of the yielded player only,
+    and that player has moved when the ``yield`` returns. A game therefore needs no ``detach``,
+    ``requires_grad_`` or ``zero_grad``, which is where hand-written adversarial code goes wrong.
+    One optimizer per player was rejected: the schedulers, checkpoints and early stopping of skorch
+    expect one module and one optimizer.
+
+    Rules for the code of a game: do not ``yield`` inside a ``with`` block. State that changes
+    during training is a buffer, and changes only ``if self.training``. Work on the last dimension.
+    The score of a row must not depend on the other rows of its batch.
     """
 
-    players: dict[str, tuple[str, ...]]
-    epoch = 0
-    boundary = None
+    players: ClassVar[dict[str, tuple[str, ...]]]
+    score_type: str | None = None
+
+    def __init__(self, **params: Any):
+        super().__init__()
+        for name, value in params.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def factory(
+        cls, networks: Networks | None, table: Any, params: dict[str, Any]
+    ) -> Callable[[], "Game"]:
+        """Return a callable that builds one game for a table.
+
+        Parameters
+        ----------
+        networks : object or None
+            Family of networks. None is ``MLP()``.
+        table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+            Validated training rows.
+        params : dict
+            Parameters of the method.
+
+        Returns
+        -------
+        build_game : callable
+            Takes no arguments.
+        """
+        if isinstance(networks, type):
+            raise ValueError(
+                f"networks={networks.__name__} is a class. Pass an instance, {networks.__name__}()."
+            )
+        params = {**params, **cls.inspect(table, params)}
+        return partial(cls, networks or MLP(), table.shape[1], **params)
+
+    @classmethod
+    def inspect(cls, table: Any, params: dict[str, Any]) -> dict[str, Any]:
+        """Look at the training rows before the networks are built.
+
+        Override it to warn about unsuitable rows, or to derive parameters from them.
+
+        Parameters
+        ----------
+        table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+            Validated training rows.
+        params : dict
+            Parameters of the method.
+
+        Returns
+        -------
+        params : dict
+            Parameters of the game to add or to replace.
+        """
+        return {}
 
     @abstractmethod
-    def play(self, x, labels=None):
+    def play(self, x: Tensor, labels: Tensor | None = None) -> Iterator[tuple[str, Tensor]]:
         """Play one mini-batch: yield ``(player, loss)`` for every move, in order.
 
         Parameters
         ----------
         x : Tensor of shape (batch_size, n_features)
-            Rows of the training data.
+            Training rows.
         labels : Tensor of shape (batch_size,) or None
-            What is known of the rows: 1 inlier, -1 outlier, 0 nothing.
+            Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabelled rows.
 
         Yields
         ------
         player : str
-            Who moves.
+            The player that moves.
         loss : Tensor of shape ()
-            What the player's parameters descend.
+            The loss that the parameters of the player descend.
         """
 
     @abstractmethod
-    def score(self, x):
-        """Anomaly score of each row, the higher the more abnormal; shape (batch_size,)."""
+    def score(self, x: Tensor) -> Tensor:
+        """Anomaly score of each row, higher for more abnormal rows; shape (batch_size,)."""
 
-    def encode(self, x):
-        """Latent code of each row; shape (batch_size, latent_dim)."""
-        return self.encoder(x)
-
-    def reconstruct(self, x, kind):
-        """The version of each row that the game takes for ``kind``."""
-        return self.decoder(self.encode(x))
-
-    def sample(self, n_samples, kind, device):
-        """``n_samples`` new rows of a ``kind``, here decoded from the latent prior."""
-        return self.decoder(torch.randn(n_samples, self.latent_dim).to(device))
-
-    def validation_loss(self, x):
-        """What early stopping wants to be small on held-out rows; shape ()."""
+    def validation_loss(self, x: Tensor) -> Tensor:
+        """Loss on held-out rows that early stopping watches; shape ()."""
         return self.score(x).mean()
 
-    def finish(self, apply, labels):
-        """Store, as buffers, what the method takes from all training rows after the training.
+    def set_score_type(self, score_type: str) -> None:
+        """Change which anomaly score :meth:`score` computes."""
+        self.score_type = score_type
+
+    def prepare(self, apply: Callable[..., np.ndarray], labels: np.ndarray) -> None:
+        """Store what the method takes from all training rows before the first mini-batch.
+
+        Store it as buffers, so that it is saved with the networks. A training that is resumed
+        does not call this method again.
 
         Parameters
         ----------
         apply : callable
-            ``apply(function, rows=...)`` is the array of what a function of a batch gives for the
-            training rows, or for those at the positions ``rows``.
+            ``apply(function, positions=None)`` applies a function of a batch to all training
+            rows, or to those at some positions, and returns an array with one entry per row.
         labels : ndarray of shape (n_samples,)
-            What is known of the rows.
+            Known labels of the rows.
         """
 
-    def sample_latent(self, x):
-        """Draw one standard normal code for each row of ``x``."""
-        return torch.randn(len(x), self.latent_dim, device=x.device, dtype=x.dtype)
+    def finalize(self, apply: Callable[..., np.ndarray], labels: np.ndarray) -> None:
+        """Store what the method takes from all training rows after the training.
 
-    def player_parameters(self, player):
-        """Iterate over the parameters that ``player`` moves."""
+        Store it as buffers, so that it is saved with the networks.
+
+        Parameters
+        ----------
+        apply : callable
+            As in :meth:`prepare`.
+        labels : ndarray of shape (n_samples,)
+            Known labels of the rows.
+        """
+
+    @property
+    def boundary(self) -> Tensor | None:
+        """Anomaly score above which the method itself calls a row an outlier."""
+        return None
+
+    @classmethod
+    def can(cls, method: str) -> bool:
+        """Tell whether the game implements an optional method."""
+        return getattr(cls, method, None) is not None
+
+    def player_parameters(self, player: str) -> Iterator[nn.Parameter]:
+        """Iterate over the parameters that a player moves."""
         networks = (getattr(self, name) for name in self.players[player])
         return chain.from_iterable(n.parameters() for n in networks if n is not None)
 
 
-class Ensemble(Game):
-    """Games of one kind that are played side by side, and the averages of their weights.
+class EncoderDecoderGame(Game):
+    """Base class of games with an `encoder`, a `decoder` and a standard normal latent prior."""
 
-    Each member has its own initial weights and its own noise; all see the same
-    mini-batches. A move of a player is that player's move in every game at once: the games
-    share no parameter, so each of them goes as if it were alone.
+    encoder: nn.Module
+    decoder: nn.Module
+    latent_dim: int
 
-    Parameters
-    ----------
-    make_game : callable
-        Returns a new :class:`Game`.
-    n_members : int, default=1
-        Number of games.
+    def encode(self, x: Tensor) -> Tensor:
+        """Latent code of each row; shape (batch_size, latent_dim)."""
+        return self.encoder(x)
 
-    Notes
-    -----
-    Members that differ in scale cannot be averaged as they are: the features of a
-    discriminator have no unit. After training, ``calibrate`` stores the median and the
-    interquartile range of each member's scores on the training rows, and the score of the
-    ensemble is the mean of the members' scores in these units. A single game keeps
-    the paper's score as it is.
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Version of each row that the game considers normal; shape (batch_size, n_features)."""
+        return self.decoder(self.encode(x))
 
-    *A note on design.* A loop over the games, not one more tensor dimension: it takes any
-    ``networks``, and one net, one optimizer, one history and one early stopping serve all.
-    """
+    def sample(self, n_samples: int, device: torch.device) -> Tensor:
+        """Decode draws from the latent prior; shape (n_samples, n_features)."""
+        return self.decoder(torch.randn(n_samples, self.latent_dim).to(device))
 
-    def __init__(self, make_game, n_members=1):
-        super().__init__()
-        self.games = nn.ModuleList(make_game() for _ in range(n_members))
-        self.averages = None
-        self.register_buffer("location", torch.zeros(n_members, 1, dtype=torch.float64))
-        self.register_buffer("scale", torch.ones(n_members, 1, dtype=torch.float64))
-
-    @property
-    def players(self):
-        return self.games[0].players
-
-    @property
-    def scorers(self):
-        """The games that score: with averaged weights where there are averages."""
-        return self.games if self.averages is None else self.averages
-
-    def start_averaging(self):
-        """Add a copy of the games for :class:`skgad.callbacks.WeightAveraging` to keep."""
-        if self.averages is None:
-            self.averages = deepcopy(self.games).requires_grad_(False)
-
-    def play(self, x, labels=None):
-        for moves in zip(*(game.play(x, labels) for game in self.games), strict=True):
-            players, losses = zip(*moves, strict=True)
-            yield players[0], torch.stack(losses)
-
-    def player_parameters(self, player):
-        return chain.from_iterable(game.player_parameters(player) for game in self.games)
-
-    def set_epoch(self, epoch):
-        """Tell all games how many epochs have been completed."""
-        for game in chain(self.games, self.averages or ()):
-            game.epoch = epoch
-
-    def member_scores(self, x):
-        """Score of each row by each member, float64; shape (n_members, batch_size)."""
-        return torch.stack([game.score(x) for game in self.scorers]).double()
-
-    def calibrate(self, scores):
-        """Take the units of the members from their scores, of shape (n_rows, n_members)."""
-        low, median, high = np.percentile(scores, [25, 50, 75], axis=0)
-        spread = np.where(high > low, high - low, 1.0)
-        self.location.copy_(torch.from_numpy(median)[:, None])
-        self.scale.copy_(torch.from_numpy(spread)[:, None])
-
-    def combine(self, member_scores):
-        """Mean of the members' scores in their units."""
-        location, scale = (unit.to(member_scores.device) for unit in (self.location, self.scale))
-        return ((member_scores - location) / scale).mean(0)
-
-    def finish(self, apply, labels):
-        for game in self.scorers:
-            game.finish(apply, labels)
-
-    @property
-    def boundary(self):
-        """The members' boundaries in their units, averaged as the scores are."""
-        boundaries = [game.boundary for game in self.scorers]
-        if boundaries[0] is None:
-            return None
-        return self.combine(torch.stack(boundaries).double()[:, None]).squeeze()
-
-    def score(self, x):
-        return self.combine(self.member_scores(x))
-
-    def encode(self, x):
-        return torch.cat([game.encode(x) for game in self.scorers], dim=-1)
-
-    def reconstruct(self, x, kind):
-        return torch.stack([game.reconstruct(x, kind) for game in self.scorers]).mean(0)
-
-    def sample(self, n_samples, kind, device, **options):
-        rows = [game.sample(n_samples, kind, device, **options) for game in self.scorers]
-        rows = torch.stack(rows)
-        return rows[torch.randint(len(rows), (n_samples,)), torch.arange(n_samples)]
-
-    def validation_loss(self, x):
-        return torch.stack([game.validation_loss(x) for game in self.scorers]).mean()
-
-    def forward(self, x):
-        """The score, so that skorch's own inference gives it too."""
-        return self.score(x)
+    def sample_latent(self, x: Tensor) -> Tensor:
+        """Draw one code from the latent prior for each row of ``x``."""
+        return torch.randn(len(x), self.latent_dim, device=x.device, dtype=x.dtype)

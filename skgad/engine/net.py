@@ -1,286 +1,73 @@
-"""The skorch net that makes the players of a game move in turn, and its batches."""
+"""The skorch net that lets the players of a game move in turn."""
 
 import math
-import signal
-import threading
-from contextlib import contextmanager
-from copy import copy
+from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
-from sklearn.utils import gen_batches
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.dataset import unpack_data
+from skorch.helper import predefined_split
 from skorch.utils import TeeGenerator
-from torch.overrides import TorchFunctionMode
-from torch.utils.data import Dataset, IterableDataset
 
-
-class Rows(Dataset):
-    """Rows of a table that are taken many at a time, as float32 tensors on a device.
-
-    Parameters
-    ----------
-    X : ndarray, CSR matrix or Items of shape (n_samples, n_features)
-        The table, float32 or uint8. It is neither copied nor made dense as a whole, with one
-        exception: a dense table that takes less than half of a GPU's free memory is moved
-        there, once.
-    labels : ndarray of shape (n_samples,) or None, default=None
-        What is known of the rows; None is 0 for every row.
-    device : str or torch.device, default="cpu"
-        Where the tensors are wanted.
-
-    Attributes
-    ----------
-    groups : list of ndarray
-        Positions of the rows of each label, the most frequent label last.
-    """
-
-    def __init__(self, X, labels=None, device="cpu"):
-        self.labels = np.zeros(X.shape[0], np.int8) if labels is None else labels
-        self.positions = np.arange(X.shape[0])
-        self.groups = group(self.labels)
-        self.device = torch.device(device)
-        self.X = X
-        if self.device.type == "cuda" and isinstance(X, np.ndarray):
-            free, _ = torch.cuda.mem_get_info(self.device)
-            dtype = torch.uint8 if X.dtype == np.uint8 else torch.float32
-            if X.size * dtype.itemsize < free / 2:
-                self.X = torch.empty(X.shape, dtype=dtype, device=self.device)
-                for part in gen_batches(len(X), 2**16):
-                    rows = X[part] if dtype == torch.uint8 else X[part].astype(np.float32)
-                    self.X[part] = torch.tensor(rows)
-                self.labels = torch.tensor(self.labels, device=self.device)
-
-    def part(self, positions):
-        """Only the rows at these positions. The table is not copied."""
-        part = copy(self)
-        part.positions = self.positions[positions]
-        part.groups = group(torch.as_tensor(self.labels).cpu().numpy()[part.positions])
-        return part
-
-    def __len__(self):
-        return len(self.positions)
-
-    def __getitem__(self, index):
-        """Rows and labels at an array of positions."""
-        index = self.positions[index]
-        if torch.is_tensor(self.X):
-            index = torch.from_numpy(index).to(self.device)
-            return to_floats(self.X[index], self.device), self.labels[index]
-        labels = torch.as_tensor(self.labels[index])
-        return to_floats(self.X[index], self.device), labels.to(self.device)
-
-
-def group(labels):
-    """Positions of each label, the most frequent label last."""
-    return sorted((np.flatnonzero(labels == label) for label in np.unique(labels)), key=len)
-
-
-class Items:
-    """The items of a torch ``Dataset`` as the rows of a table, which are read when indexed.
-
-    Parameters
-    ----------
-    dataset : torch.utils.data.Dataset
-        Has a length. Its items are arrays or tensors of one shape, or tuples that start with one.
-    image_shape : tuple of int or None, default=None
-        Channels, height and width of the items, if they are images. Those of type uint8 then
-        stay as they are; all others become float32.
-    """
-
-    def __init__(self, dataset, image_shape=None):
-        if not hasattr(dataset, "__len__") or isinstance(dataset, IterableDataset):
-            raise ValueError(
-                f"{type(dataset).__name__} cannot be indexed: a detector takes Datasets with "
-                "__len__ and __getitem__, which it reads in an order of its own."
-            )
-        if len(dataset) == 0:
-            raise ValueError(f"{type(dataset).__name__} has 0 items: give at least one.")
-        self.dataset = dataset
-        first = self._read(0)
-        if image_shape is not None and first.ndim > 1:
-            if [n for n in first.shape if n > 1] != [n for n in image_shape if n > 1]:
-                raise ValueError(
-                    f"The items of {type(dataset).__name__} have the shape {first.shape}, but "
-                    f"image_shape={image_shape}, which is (channels, height, width): give such "
-                    "images or set image_shape."
-                )
-        self.item_shape, self.item_dtype = first.shape, first.dtype
-        self.shape = (len(dataset), first.size)
-        is_pixels = image_shape is not None and first.dtype == np.uint8
-        self.dtype = np.dtype(np.uint8 if is_pixels else np.float32)
-
-    def _read(self, position):
-        item = self.dataset[int(position)]
-        return np.asarray(item[0] if isinstance(item, (tuple, list)) else item)
-
-    def __getitem__(self, index):
-        """Rows at an array of positions or in a slice, checked as they are read."""
-        index = range(*index.indices(self.shape[0])) if isinstance(index, slice) else index
-        rows = np.empty((len(index), self.shape[1]), self.dtype)
-        for row, position in zip(rows, index, strict=True):
-            item = self._read(position)
-            if (item.shape, item.dtype) != (self.item_shape, self.item_dtype):
-                raise ValueError(
-                    f"Item {position} of {type(self.dataset).__name__} has the shape {item.shape} "
-                    f"and the type {item.dtype}, the first item {self.item_shape} and "
-                    f"{self.item_dtype}: all have to be alike."
-                )
-            row[:] = item.ravel()
-            if not np.isfinite(row).all():
-                raise ValueError(
-                    f"Item {position} of {type(self.dataset).__name__} contains NaN, infinity or "
-                    "a value too large for float32."
-                )
-        return rows
-
-
-def to_floats(rows, device):
-    """Rows as a float32 tensor on a device; pixels of type uint8 are divided by 255."""
-    rows = rows.toarray() if sparse.issparse(rows) else rows
-    if isinstance(rows, np.ndarray) and rows.dtype != np.uint8:
-        rows = rows.astype(np.float32, copy=False)
-    rows = torch.as_tensor(rows, device=device)
-    if rows.dtype != torch.uint8:
-        return rows
-    return rows / torch.tensor(255.0, device=device)  # a GPU multiplies by 1 / 255, if a number
-
-
-def blocks(X, n_rows, device, positions=None):
-    """Yield rows of ``X`` in order, in blocks of ``n_rows``, the last filled up with zeros.
-
-    They are all rows, or those at some positions.
-    """
-    for start in range(0, X.shape[0] if positions is None else len(positions), n_rows):
-        part = slice(start, start + n_rows)
-        rows = X[part if positions is None else positions[part]]
-        block = np.zeros((n_rows, X.shape[1]), X.dtype)
-        block[: rows.shape[0]] = rows.toarray() if sparse.issparse(rows) else rows
-        yield to_floats(block, device)
-
-
-class RowByRow(TorchFunctionMode):
-    """Inside the block, an affine layer treats a row alike wherever it stands in its batch.
-
-    A library for matrix products computes the edges of a matrix with other instructions, and
-    so in another order, than its bulk. With few outputs the edge goes through all rows of
-    ``x @ W.T``, and equal rows get unequal last bits (seen with MKL for 2 to 11 outputs). In
-    ``W @ x.T`` each row of ``x`` is a column, and the blocks have as many columns as need no edge.
-    """
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        function = self.linear if func is torch.nn.functional.linear else func
-        return function(*args, **(kwargs or {}))
-
-    @staticmethod
-    def linear(input, weight, bias=None):
-        """Affine map with the rows as columns."""
-        if input.dim() != 2:
-            return torch.nn.functional.linear(input, weight, bias)
-        if bias is None:
-            return (weight @ input.T).T
-        return torch.addmm(bias[:, None], weight, input.T).T
-
-
-class BatchLoader:
-    """A ``DataLoader`` without workers and collation: one indexing for each batch.
-
-    Shuffled rows with several labels come with rows of each label in every batch, up to
-    ``batch_size`` of each. One pass through the most frequent label is an epoch; the rows of the
-    others come again and again. A last batch of a single row joins the batch before it, as
-    batch-norm has nothing to normalise by in a single row.
-    """
-
-    def __init__(self, dataset, batch_size=128, shuffle=False):
-        self.dataset = dataset
-        self.batch_size = len(dataset) if batch_size == -1 else batch_size
-        self.shuffle = shuffle
-        everything = [np.arange(len(dataset))]
-        groups = getattr(dataset, "groups", everything) if shuffle else everything
-        self.rest, self.largest = groups[:-1], groups[-1]
-
-    def __len__(self):
-        whole, rest = divmod(len(self.largest), self.batch_size)
-        return max(1, whole + (rest > 1))
-
-    def __iter__(self):
-        streams = [self._again_and_again(group) for group in self.rest]
-        for parts in zip(*streams, self._once(), strict=False):
-            yield self.dataset[np.concatenate(parts)]
-
-    def _once(self):
-        """Mini-batches of one pass through the rows of the most frequent label."""
-        group, n_rows = self._ordered(self.largest), len(self.largest)
-        bounds = [*range(0, len(self) * self.batch_size, self.batch_size), n_rows]
-        for start, stop in zip(bounds, bounds[1:], strict=False):
-            yield group[start:stop]
-
-    def _again_and_again(self, group):
-        """Parts of rows of another label, pass after pass, each of at most a batch."""
-        while True:
-            yield from np.array_split(self._ordered(group), -(-len(group) // self.batch_size))
-
-    def _ordered(self, group):
-        return group[torch.randperm(len(group)).numpy()] if self.shuffle else group
-
-
-@contextmanager
-def first_ctrl_c(then):
-    """Inside the block the first Ctrl-C calls a function, and the next raises KeyboardInterrupt.
-
-    That exception can be raised anywhere, and be lost where Python ignores exceptions; callbacks
-    raise it, too, to end a training. Who handles the signal in another way goes on doing so.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or before is not signal.default_int_handler
-    ):
-        yield
-        return
-
-    def handle(*_):
-        signal.signal(signal.SIGINT, before)
-        then()
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+from ..callbacks import WeightAveraging
+from .callbacks import clone_callbacks
+from .data import BatchLoader
+from .ensemble import Ensemble
+from .runtime import first_interrupt_calls
 
 
 class AdversarialNet(NeuralNet):
-    """skorch net for an :class:`~skgad.engine.game.Ensemble` of games.
+    """skorch net that trains an ensemble of games.
 
-    One module, one optimizer, many players: a move is a step of the optimizer while all
-    other players have no gradient, which torch's optimizers skip: no momentum, no weight
-    decay, no count of steps for them.
+    There is one module and one optimizer for all players. A player moves by a step of the
+    optimizer while the parameters of all other players have no gradient. The optimizers of torch
+    skip such parameters: their momentum, weight decay and step count do not change.
+
+    Parameters
+    ----------
+    module : type
+        Class of the ensemble of games, whose arguments are ``module__*``.
+    criterion : type, default=torch.nn.Identity
+        Required by skorch and not used: games compute their own losses.
+    optimizer : type, default=torch.optim.Adam
+        Optimizer of all players. Its arguments are ``optimizer__*``.
+    lr : float, default=1e-4
+        Learning rate.
+    train_split : callable or None, default=None
+        See :class:`skorch.NeuralNet`.
+    iterator_train : type, default=BatchLoader
+        Iterates over mini-batches of training rows.
+    iterator_train__shuffle : bool, default=True
+        Whether the training rows are shuffled in each epoch.
+    iterator_valid : type, default=BatchLoader
+        Iterates over mini-batches of held-out rows.
+    **kwargs : dict
+        Further parameters of :class:`skorch.NeuralNet`.
 
     Notes
     -----
-    *A note on design.* ``train_step`` is overridden and not ``train_step_single``, whose
-    closure would zero all gradients and play the batch twice. skorch's ``DataLoader`` is
-    replaced, because collating rows one by one costs more than a step of a small game.
-    The records of single batches are dropped when their epoch has been averaged: a long
-    training would otherwise keep and pickle hundreds of thousands of them.
+    ``train_step`` is overridden rather than ``train_step_single``, whose closure would zero all
+    gradients and play each mini-batch twice. The loader replaces the ``DataLoader`` of skorch's
+    default because collating single rows takes longer than a step of a small game. The records of
+    single mini-batches are dropped after their epoch has been averaged. Otherwise a long
+    training would keep, and pickle, hundreds of thousands of them.
     """
 
     def __init__(
         self,
-        module,
+        module: type[torch.nn.Module],
         *,
-        criterion=torch.nn.Identity,  # games have their losses; skorch wants one
-        optimizer=torch.optim.Adam,
-        lr=1e-4,
-        train_split=None,
-        iterator_train=BatchLoader,
-        iterator_train__shuffle=True,
-        iterator_valid=BatchLoader,
-        **kwargs,
+        criterion: type[torch.nn.Module] = torch.nn.Identity,
+        optimizer: type[torch.optim.Optimizer] = torch.optim.Adam,
+        lr: float = 1e-4,
+        train_split: Any = None,
+        iterator_train: type = BatchLoader,
+        iterator_train__shuffle: bool = True,
+        iterator_valid: type = BatchLoader,
+        **kwargs: Any,
     ):
         super().__init__(
             module,
@@ -302,19 +89,41 @@ class AdversarialNet(NeuralNet):
             ("print_log", PrintLog()),
         ]
 
+    def train(self, rows, held_out=None, *, callbacks=()):
+        """Train for `max_epochs` epochs, with callbacks that belong to this training only.
+
+        Parameters
+        ----------
+        rows : Rows
+            Rows to train on.
+        held_out : Rows or None, default=None
+            Rows whose loss is recorded after each epoch.
+        callbacks : sequence of skorch.callbacks.Callback, default=()
+            Callbacks of this training.
+        """
+        permanent = self.callbacks_
+        named = [(type(callback).__name__, callback.initialize()) for callback in callbacks]
+        self.set_params(train_split=None if held_out is None else predefined_split(held_out))
+        self.callbacks_ = permanent + named
+        self.partial_fit(rows)
+        self.callbacks_ = permanent
+        self.set_params(train_split=None)  # otherwise the net would keep the held-out rows
+
     def on_train_begin(self, net, **kwargs):
+        """Start with an empty list of parameters for each player."""
         super().on_train_begin(net, **kwargs)
-        self.parameters_of_ = {}  # not kept: tensors in it would not survive pickling as the same
+        # Not kept after the training: unpickled, these would be other tensors than the module's.
+        self.parameters_of_ = {}
 
     def on_epoch_begin(self, net, **kwargs):
+        """Drop the records of single mini-batches of the epoch before."""
         super().on_epoch_begin(net, **kwargs)
         for row in self.history[-2:-1]:
             row["batches"] = row["batches"][-1:]
-        self.module_.set_epoch(len(self.history) - 1)
-        self._set_training(True)  # once an epoch: it walks through all modules
+        self._set_training(True)  # once per epoch, because it visits all modules
 
     def on_epoch_end(self, net, **kwargs):
-        """Average the players' losses over the epoch."""
+        """Average the losses of the players over the epoch."""
         super().on_epoch_end(net, **kwargs)
         self.n_completed_ = len(self.history)
         batches = self.history[-1]["batches"]
@@ -325,16 +134,17 @@ class AdversarialNet(NeuralNet):
                 self.history.record(name, float(np.average(losses, weights=weights)))
 
     def on_train_end(self, net, **kwargs):
+        """Drop what belongs to this training only."""
         super().on_train_end(net, **kwargs)
         for row in self.history[-1:]:
             row["batches"] = row["batches"][-1:]
         del self.parameters_of_
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
-        """Train; ``interrupted_`` tells whether the user ended it, and not a callback."""
+        """Train. ``interrupted_`` tells whether the user stopped it, rather than a callback."""
         self.interrupted_ = False
         self.n_completed_ = len(self.history)
-        with first_ctrl_c(self._interrupt):
+        with first_interrupt_calls(self._interrupt):
             try:
                 return super().fit_loop(X, y, epochs, **fit_params)
             finally:
@@ -347,6 +157,7 @@ class AdversarialNet(NeuralNet):
         self.interrupted_ = True
 
     def train_step(self, batch, **fit_params):
+        """Play one mini-batch: step the optimizer once for each move."""
         if self.interrupted_:
             raise KeyboardInterrupt
         losses = {}
@@ -354,7 +165,7 @@ class AdversarialNet(NeuralNet):
             self._move(player, loss, batch)
             losses.setdefault(player, []).append(loss.detach().mean())
         means = torch.stack([torch.stack(moves).mean() for moves in losses.values()])
-        means = dict(zip(losses, means.tolist(), strict=True))  # one wait for the device
+        means = dict(zip(losses, means.tolist(), strict=True))  # waits for the device only once
         for player, loss in means.items():
             if not math.isfinite(loss):
                 raise DivergenceError(player, loss, epoch=len(self.history))
@@ -362,9 +173,9 @@ class AdversarialNet(NeuralNet):
         return {"loss": np.float64(sum(means.values())), "y_pred": None}
 
     def _move(self, player, loss, batch):
-        """Step the optimizer while only the player's parameters have gradients."""
+        """Step the optimizer while only the parameters of the player have gradients."""
         parameters = [p for p in self._parameters_of(player) if p.requires_grad]
-        if not parameters:  # frozen as a whole
+        if not parameters:  # all of them are frozen
             return
         loss.sum().backward(inputs=parameters)
         self.notify(
@@ -374,7 +185,7 @@ class AdversarialNet(NeuralNet):
             training=True,
         )
         self.optimizer_.step()
-        for parameter in parameters:  # what zero_grad does, without a walk through all others
+        for parameter in parameters:  # as zero_grad does, without visiting all other parameters
             parameter.grad = None
 
     def _parameters_of(self, player):
@@ -383,13 +194,14 @@ class AdversarialNet(NeuralNet):
         return self.parameters_of_[player]
 
     def validation_step(self, batch, **fit_params):
+        """Compute the loss of held-out rows."""
         self._set_training(False)
         x, _ = unpack_data(batch)
         with torch.no_grad():
             return {"loss": self.module_.validation_loss(x), "y_pred": None}
 
     def torch_compile(self, module, name):
-        """Compile the networks in place; the games stay plain Python."""
+        """Compile the networks in place; the games remain plain Python."""
         if self.compile:
             for game in getattr(module, "games", ()):
                 for network in game.children():
@@ -398,14 +210,93 @@ class AdversarialNet(NeuralNet):
 
 
 class DivergenceError(ValueError):
-    """A player's loss is not finite any more."""
+    """The loss of a player is no longer finite.
 
-    def __init__(self, player, loss, epoch):
-        super().__init__(player, loss, epoch)  # from which another process makes it again
+    Parameters
+    ----------
+    player : str
+        Player whose loss it is.
+    loss : float
+        Value of the loss.
+    epoch : int
+        Number of the epoch, starting from 1.
+    """
+
+    def __init__(self, player: str, loss: float, epoch: int):
+        super().__init__(player, loss, epoch)  # from these, another process can rebuild it
 
     def __str__(self):
         return (
             "Training diverged: the loss of the {} was {} in epoch {}. Scale the "
             "features, for example with StandardScaler or MinMaxScaler, or lower the learning "
-            "rate 'lr'; callbacks=[skorch.callbacks.GradientNormClipping(1.0)] can help too."
+            "rate 'lr'. callbacks=[skorch.callbacks.GradientNormClipping(1.0)] can help, too."
         ).format(*self.args)
+
+
+#: Parameters of the net that a detector sets from parameters of its own.
+SET_BY_DETECTOR = {
+    **{name: f"the parameter {name!r}" for name in ("lr", "batch_size", "max_epochs", "verbose")},
+    **{name: f"the parameter {name!r}" for name in ("callbacks", "device", "warm_start")},
+    "train_split": "'early_stopping' and 'validation_fraction'",
+    "optimizer__lr": "the parameter 'lr'",
+    "module": "'networks'",
+    "module__make_game": "'networks'",
+    "module__n_members": "the parameter 'n_members'",
+    "module__block_rows": "'networks'",
+}
+
+
+def check_net_params(net_params, detector_name):
+    """Reject parameters of the net that the detector sets."""
+    for name in SET_BY_DETECTOR.keys() & net_params.keys():
+        raise ValueError(
+            f"net_params contains {name!r}, which {detector_name} sets itself. Use "
+            f"{SET_BY_DETECTOR[name]} of {detector_name} instead."
+        )
+
+
+def build_net(make_game, *, n_members, block_rows, **params):
+    """Build and initialize the net of an ensemble of games.
+
+    Parameters
+    ----------
+    make_game : callable
+        Builds one game.
+    n_members : int
+        Number of games.
+    block_rows : int
+        Number of rows that are scored at once.
+    **params : dict
+        Further parameters of :class:`AdversarialNet`.
+
+    Returns
+    -------
+    net : AdversarialNet
+    """
+    net = AdversarialNet(
+        Ensemble,
+        module__make_game=make_game,
+        module__n_members=n_members,
+        module__block_rows=block_rows,
+        **params,
+    )
+    net.initialize()
+    if sum(isinstance(callback, WeightAveraging) for _, callback in net.callbacks_) > 1:
+        raise ValueError(
+            "There is more than one WeightAveraging callback, and all of them would update the "
+            "same averages. Keep one of them, or set ema_decay=None to use your own."
+        )
+    return net
+
+
+def copy_net(net):
+    """Copy a trained net, so that a failure while training the copy leaves the net as it was.
+
+    What the callbacks hold is not copied, because it may not support it.
+    """
+    callbacks = [callback for _, callback in net.callbacks_]
+    clones = clone_callbacks(callbacks)
+    memo = {id(old): new for old, new in zip(callbacks, clones, strict=True)}
+    copied = deepcopy(net, memo)
+    copied.torch_compile(copied.module_, "module")  # copies are not compiled
+    return copied

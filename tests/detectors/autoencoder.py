@@ -1,27 +1,39 @@
-"""A method in a few lines: what doc/user_guide/new_method.rst shows."""
+"""A method of one's own, whole: the example of doc/user_guide/new_method.rst."""
 
-from functools import partial
+import torch
 
-from skgad import MLP, BaseDetector, Game
+from skgad.base import BaseDetector, Game, build, detector_parameters
 
 
-class AutoencoderGame(Game):
+class DenoisingGame(Game):
+    """An autoencoder that learns to remove noise from rows."""
+
     players = {"autoencoder": ("encoder", "decoder")}
 
-    def __init__(self, networks, n_features, latent_dim):
-        super().__init__()
-        self.encoder = networks.encoder(n_features, latent_dim)
-        self.decoder = networks.decoder(latent_dim, n_features)
+    def __init__(self, networks, n_features, **params):
+        super().__init__(**params)
+        self.encoder = build(networks, "encoder", "encoder", n_features, self.latent_dim)
+        self.decoder = build(networks, "decoder", "decoder", self.latent_dim, n_features)
 
     def play(self, x, labels=None):
-        yield "autoencoder", self.score(x).mean()
+        x_noisy = x + self.noise * torch.randn_like(x)
+        yield "autoencoder", (x - self.reconstruct(x_noisy)).square().mean()
+
+    def encode(self, x):
+        return self.encoder(x)
+
+    def reconstruct(self, x):
+        return self.decoder(self.encode(x))
 
     def score(self, x):
-        return (x - self.decoder(self.encoder(x))).square().mean(-1)
+        return (x - self.reconstruct(x)).square().mean(-1)
 
 
-class Autoencoder(BaseDetector):
-    _sample_kinds = ()  # it has no prior to sample from
+@detector_parameters
+class DenoisingAutoencoder(BaseDetector):
+    """Denoising autoencoder, whose anomaly score is the error of reconstruction."""
 
-    def _make_game(self, n_features):
-        return partial(AutoencoderGame, MLP((32, 16)), n_features, latent_dim=2)
+    game_class = DenoisingGame
+
+    latent_dim: int = 2
+    noise: float = 0.1

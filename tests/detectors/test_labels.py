@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 import skgad
 from skgad import BaseDetector
 from skgad.detectors._base import LabelledDetector
-from skgad.engine.net import BatchLoader, Rows
+from skgad.engine.data import BatchLoader, Rows
 
 LABELLED = [name for name in DETECTORS if issubclass(getattr(skgad, name), LabelledDetector)]
 every_detector = pytest.mark.parametrize("name", LABELLED)
@@ -263,7 +263,7 @@ def test_a_training_has_rows_of_each_label_in_every_batch(name, device):
 
 
 def test_the_number_of_epochs_follows_from_the_number_of_batches(device, monkeypatch):
-    monkeypatch.setattr(skgad.WALDO, "_auto_steps", 12)
+    monkeypatch.setattr(skgad.WALDO, "auto_steps", 12)
     labels = np.repeat([1, 0], [8, 40])
     params = {"max_epochs": "auto", "batch_size": 10}
     detector = tiny("WALDO", device=device, **params).fit(table(), labels=labels)

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from common import SHARED, Spy, assert_same_bits, state, table, tiny
+from common import SHARED, Spy, assert_same_bits, kinds, state, table, tiny
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
@@ -89,7 +89,7 @@ def advantage_by_hand(e_i, e_o, labels, quantile):
     )
 
 
-def losses_by_hand(game, x, labels, handicap, z, params):
+def losses_by_hand(game, x, labels, advantage, z, params):
     """What the two players descend, and the assignment y of algorithm 1."""
     positive, unlabelled = known_and_unknown(labels)
     codes = run(game.encoder, x)
@@ -101,7 +101,7 @@ def losses_by_hand(game, x, labels, handicap, z, params):
         losses["discriminator"] = -np.mean(np.log(D_prior)) - np.mean(np.log(1 - D_codes))
 
     e_i, e_o = errors_by_hand(game, x)
-    y = [int(params["outlier_decoder"] and not e_i[j] + handicap <= e_o[j]) for j in unlabelled]
+    y = [int(params["outlier_decoder"] and not e_i[j] + advantage <= e_o[j]) for j in unlabelled]
     loss = np.mean([e_o[j] if y_j else e_i[j] for j, y_j in zip(unlabelled, y, strict=True)])
     loss += np.mean([e_i[j] for j in positive])
     if params["outlier_decoder"] and -1 in labels:
@@ -152,11 +152,11 @@ def test_losses_are_those_of_the_algorithm(known, data, device):
         n_seen = len(positive if params["prior_on"] == "positive" else {*positive, *unlabelled})
         z = torch.randn(n_seen, 2, dtype=torch.float64).numpy()
     e_i, e_o = errors_by_hand(made, x)
-    handicap = advantage_by_hand(e_i, e_o, labels, params["advantage_quantile"])
-    handicap = handicap if params["advantage"] else 0
+    advantage = advantage_by_hand(e_i, e_o, labels, params["advantage_quantile"])
+    advantage = advantage if params["advantage"] else 0
     # The row that both decoders do best ties if it gives both minima: rounding would decide.
-    assume(np.abs(e_i + handicap - e_o)[unlabelled].min() > 1e-12)
-    expected, _ = losses_by_hand(made, x, labels, handicap, z, params)
+    assume(np.abs(e_i + advantage - e_o)[unlabelled].min() > 1e-12)
+    expected, _ = losses_by_hand(made, x, labels, advantage, z, params)
     assert list(losses) == list(expected)
     for player in expected:
         assert losses[player].shape == ()
@@ -171,8 +171,8 @@ def test_no_gradient_goes_through_the_assignment_and_the_advantage(device):
     gradients = torch.autograd.grad(loss, parameters)
 
     e_i, e_o = errors_by_hand(made, x)
-    handicap = advantage_by_hand(e_i, e_o, LABELS, 0)
-    _, y = losses_by_hand(made, x, LABELS, handicap, np.zeros((12, 2)), WALDO_PARAMS)
+    advantage = advantage_by_hand(e_i, e_o, LABELS, 0)
+    _, y = losses_by_hand(made, x, LABELS, advantage, np.zeros((12, 2)), WALDO_PARAMS)
     assert 3 <= sum(y) <= 27  # of 30 rows
     y = torch.tensor(y, device=device)
     x = torch.from_numpy(x).to(device)
@@ -189,17 +189,17 @@ def test_no_gradient_goes_through_the_assignment_and_the_advantage(device):
 @pytest.mark.parametrize("decay", [0.0, 0.9])
 def test_the_advantage_in_training_is_a_running_estimate(decay, device):
     made = game(device, advantage_decay=decay)
-    handicap = 0
+    advantage = 0
     for seed in range(5):
         x = table(seed=seed)
         loss = play(made, x, LABELS)["autoencoder"].item()
         e_i, e_o = errors_by_hand(made, x)
-        handicap = decay * handicap + (1 - decay) * advantage_by_hand(e_i, e_o, LABELS, 0)
+        advantage = decay * advantage + (1 - decay) * advantage_by_hand(e_i, e_o, LABELS, 0)
         params = {**WALDO_PARAMS, "prior_weight": 0}
-        expected, y = losses_by_hand(made, x, LABELS, handicap, None, params)
+        expected, y = losses_by_hand(made, x, LABELS, advantage, None, params)
         prior = torch.log(torch.sigmoid(made.discriminator(made.encoder(to(device, x[:12])))))
         assert loss == pytest.approx(expected["autoencoder"] - 0.1 * prior.mean().item(), rel=1e-9)
-        assert made.handicap.item() == pytest.approx(handicap, rel=1e-9)
+        assert made.training_advantage.item() == pytest.approx(advantage, rel=1e-9)
         assert 0 < sum(y) < len(y)
 
 
@@ -225,9 +225,9 @@ def test_losses_stay_finite_where_probabilities_are_zero_or_one(device):
 
 def play_without_prior(made, x):
     e_i, e_o = errors_by_hand(made, x)
-    handicap = advantage_by_hand(e_i, e_o, LABELS, 0)
+    advantage = advantage_by_hand(e_i, e_o, LABELS, 0)
     params = {**WALDO_PARAMS, "prior_weight": 0}
-    return losses_by_hand(made, x, LABELS, handicap, None, params)[0]["autoencoder"]
+    return losses_by_hand(made, x, LABELS, advantage, None, params)[0]["autoencoder"]
 
 
 def test_the_encoder_still_has_a_gradient_where_the_discriminator_is_sure(device):
@@ -330,10 +330,9 @@ def test_known_outliers_move_only_the_outlier_decoders_part():
 def errors_of(detector, X):
     """Errors of both decoders, from the reconstructions."""
     X = np.asarray(X, np.float32)
-    kinds = detector._reconstruct_kinds
     return [
         np.mean((detector.reconstruct(X, kind=kind).astype(float) - X) ** 2, axis=1)
-        for kind in kinds
+        for kind in kinds(detector, "reconstruct")
     ]
 
 

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from skgad import Game
-from skgad.engine.game import Ensemble
-from skgad.engine.net import AdversarialNet, Rows
+from skgad.base import EncoderDecoderGame, Game
+from skgad.engine.data import Rows
+from skgad.engine.ensemble import Ensemble
+from skgad.engine.net import AdversarialNet
 
 ROWS = np.random.RandomState(0).normal(size=(24, 3)).astype(np.float32)
 
 
-class Tug(Game):
+class Tug(EncoderDecoderGame):
     """Two players pull at each other's outputs; both losses depend on all parameters."""
 
     players = {"left": ("a", "c"), "right": ("b", "missing")}
@@ -159,12 +160,12 @@ def test_a_game_must_say_how_it_is_played_and_scored():
         type("Unplayable", (Game,), {"score": lambda self, x: x})()
 
 
-def test_a_game_sees_the_rows_the_labels_and_the_epoch(device):
+def test_a_game_sees_the_rows_and_the_labels(device):
     seen = []
 
     class Witness(Tug):
         def play(self, x, labels=None):
-            seen.append((x.cpu().numpy(), labels.cpu().numpy(), self.epoch, self.training))
+            seen.append((x.cpu().numpy(), labels.cpu().numpy(), self.training))
             yield "left", self.a(x).mean()
 
     labels = np.arange(24, dtype=np.int8) % 3 - 1
@@ -172,8 +173,7 @@ def test_a_game_sees_the_rows_the_labels_and_the_epoch(device):
     trained.partial_fit(Rows(ROWS, labels, device))
     assert [len(x) for x, *_ in seen] == [10, 10, 4] * 2
     assert_same_bits(np.concatenate([x for x, *_ in seen[:3]]), ROWS)
-    assert_same_bits(np.concatenate([known for _, known, *_ in seen[3:]]), labels)
-    assert [epoch for *_, epoch, _ in seen] == [0, 0, 0, 1, 1, 1]
+    assert_same_bits(np.concatenate([known for _, known, _ in seen[3:]]), labels)
     assert all(training for *_, training in seen)
     assert not trained.module_.training
     assert trained.history[0, "left_loss"] != 0
@@ -268,7 +268,7 @@ def test_codes_are_side_by_side_and_reconstructions_are_averaged():
 
 def test_each_sampled_row_comes_from_one_of_the_members(device):
     class Constant(Tug):
-        def sample(self, n_samples, kind, device):
+        def sample(self, n_samples, device):
             return torch.full((n_samples, 3), float(self.number), device=device)
 
     ensemble = Ensemble(Constant, 3)
@@ -305,13 +305,6 @@ def test_averages_score_but_are_neither_trained_nor_played(device):
     assert not players & {id(p) for p in averages.parameters()}
 
 
-def test_the_epoch_reaches_all_games_and_their_averages():
-    ensemble = Ensemble(Tug, 2)
-    ensemble.start_averaging()
-    ensemble.set_epoch(7)
-    assert [game.epoch for game in (*ensemble.games, *ensemble.averages)] == [7] * 4
-
-
 def test_codes_are_drawn_anew_for_every_batch_and_every_member():
     drawn = []
 
@@ -327,17 +320,17 @@ def test_codes_are_drawn_anew_for_every_batch_and_every_member():
 
 
 def test_the_games_that_score_take_what_they_need_from_all_rows():
-    class Finishing(Tug):
+    class Finalizing(Tug):
         taken = None
 
-        def finish(self, apply, labels):
+        def finalize(self, apply, labels):
             self.taken = apply, labels
 
-    ensemble = Ensemble(Finishing, 2)
-    ensemble.finish("apply", "labels")
+    ensemble = Ensemble(Finalizing, 2)
+    ensemble.finalize("apply", "labels")
     assert [made.taken for made in ensemble.games] == [("apply", "labels")] * 2
     ensemble.start_averaging()
-    ensemble.finish("again", "labels")
+    ensemble.finalize("again", "labels")
     assert [made.taken for made in ensemble.averages] == [("again", "labels")] * 2
 
 

@@ -27,7 +27,9 @@ from test_game import Tug, net
 from torch import nn
 
 from skgad.callbacks import WeightAveraging
-from skgad.engine.net import BatchLoader, DivergenceError, RowByRow, Rows, blocks
+from skgad.engine.data import BatchLoader, Rows, blocks
+from skgad.engine.net import DivergenceError
+from skgad.engine.runtime import BatchInvariantLinear
 
 # ------------------------------------------------------------------------------------- rows
 
@@ -123,7 +125,7 @@ def test_a_row_is_mapped_alike_wherever_it_stands(n_outputs, bias, device):
             layer = nn.Linear(n_inputs, n_outputs, bias=bias).to(device)
         x = torch.from_numpy(rng.normal(size=(1024, n_inputs)).astype(np.float32)).to(device)
         order = torch.from_numpy(rng.permutation(1024)).to(device)
-        with torch.inference_mode(), RowByRow():
+        with torch.inference_mode(), BatchInvariantLinear():
             straight, permuted = layer(x).cpu().numpy(), layer(x[order]).cpu().numpy()
             rolled = layer(x.roll(5, 0)).cpu().numpy()
         assert_same_bits(permuted, straight[order.cpu().numpy()])
@@ -136,7 +138,7 @@ def test_row_by_row_changes_no_more_than_the_last_bits(device):
     weight, bias = layer.weight.detach(), layer.bias.detach()
     expected = x.double().cpu().numpy() @ weight.double().cpu().numpy().T + bias.cpu().numpy()
     linear = nn.functional.linear
-    with torch.inference_mode(), RowByRow():
+    with torch.inference_mode(), BatchInvariantLinear():
         results = {
             "a layer": layer(x),
             "by position": linear(x, weight, bias),
@@ -606,7 +608,7 @@ def test_an_interrupted_early_stopping_restores_the_best_networks(device, monkey
         early_stopping=True,
         callbacks=[Spy("on_epoch_end", record), Spy("on_batch_end", press)],
     )
-    monkeypatch.setattr(type(detector._make_game(4)()), "validation_loss", judge)
+    monkeypatch.setattr(detector.game_class, "validation_loss", judge)
     with pytest.warns(ConvergenceWarning, match="interrupted after 3 epochs"):
         detector.fit(table())
     assert_same_bits(networks(state(detector)), networks(states[2]))
@@ -622,7 +624,7 @@ def test_early_stopping_takes_every_improvement_for_one(best, device, monkeypatc
     detector = tiny(
         "ALAD", device=device, max_epochs=9, early_stopping=True, n_iter_no_change=2, callbacks=[]
     )
-    monkeypatch.setattr(type(detector._make_game(4)()), "validation_loss", judge)
+    monkeypatch.setattr(detector.game_class, "validation_loss", judge)
     assert detector.fit(table()).n_iter_ == 5
     assert detector.history_[:, "valid_loss_best"] == [True, True, True, False, False]
 

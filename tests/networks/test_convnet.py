@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from common import DETECTORS, assert_same_bits, state, tiny
+from common import DETECTORS, assert_same_bits, kinds, state, tiny
 from conftest import ROOT
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -20,8 +20,9 @@ from torch import nn
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from skgad import MLP, BaseDetector, ConvNet
-from skgad.detectors._base import BLOCK_IMAGES, BLOCK_ROWS
-from skgad.engine.net import Items, Rows, blocks, to_floats
+from skgad.engine.checks import check_table
+from skgad.engine.data import Items, Rows, blocks, to_floats
+from skgad.engine.scores import BLOCK_IMAGES, BLOCK_ROWS
 from skgad.networks import Discriminator, OnImages, SpectralNorm, spectrally_normalized
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -319,10 +320,10 @@ def test_every_detector_takes_images(name, shape, device):
     assert detector.n_iter_ == 2
     assert np.isfinite(detector.score_samples(X)).all()
     assert detector.reconstruct(X).shape == X.shape
-    samples = detector.sample(3, kind=detector._sample_kinds[0], random_state=0)
+    samples = detector.sample(3, kind=kinds(detector, "sample")[0], random_state=0)
     assert samples.shape == (3, X.shape[1])
-    kinds = {type(m) for m in detector.net_.module_.modules()}
-    assert {nn.Conv2d, nn.ConvTranspose2d} <= kinds
+    layers = {type(m) for m in detector.net_.module_.modules()}
+    assert {nn.Conv2d, nn.ConvTranspose2d} <= layers
 
 
 @every_detector
@@ -349,7 +350,7 @@ def test_scores_do_not_depend_on_what_is_scored_with_them(
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("n_channels", [1, 2, 3, 8, 17, 32])
 def test_convolutions_treat_an_image_alike_wherever_it_stands(n_channels, kernel_size, device):
-    """What the promise above rests on; if it fails, RowByRow is the place for a remedy."""
+    """What the promise above rests on; if it fails, BatchInvariantLinear is where to fix it."""
     for size in (2, 5, 8, 14):
         for n_inputs in (1, 3, 16):
             layer = nn.Conv2d(n_inputs, n_channels, kernel_size, 2, (kernel_size - 1) // 2)
@@ -492,11 +493,11 @@ def test_memory_mapped_images_are_never_copied(name, dtype, early_stopping, devi
 def test_the_rows_of_a_net_are_those_of_the_memory_map(dtype, device, tmp_path):
     pixels().astype(dtype).tofile(tmp_path / "images")
     mapped = np.memmap(tmp_path / "images", dtype, "r", shape=(40, 36))
-    X = detector_of_images("WAE", device)._check_rows(mapped, reset=True)
+    X = check_table(detector_of_images("WAE", device), mapped, reset=True)
     assert np.shares_memory(X, mapped)
     rows = Rows(X, None, "cpu")
-    part = rows.part(np.array([3, 5, 8]))
-    assert np.shares_memory(part.X, mapped)
+    part = rows.take(np.array([3, 5, 8]))
+    assert np.shares_memory(part.table, mapped)
     expected, _ = rows[np.array([5, 8])]
     assert_same_bits(part[np.array([1, 2])][0].numpy(), expected.numpy())
 

@@ -1,0 +1,126 @@
+"""Checks of the tables that users pass to a detector."""
+
+import re
+
+import numpy as np
+import torch
+from sklearn.utils.validation import validate_data
+from torch.utils.data import Dataset
+
+from ..networks._build import image_shape
+from .data import Items
+
+
+def check_table(estimator, X, *, reset):
+    """Validate a table against the contract of scikit-learn.
+
+    Parameters
+    ----------
+    estimator : BaseDetector
+        Detector that the table is passed to. If its networks are convolutional, uint8 is kept.
+    X : array-like, sparse matrix, tensor, Dataset or Items of shape (n_samples, n_features)
+        Table to check.
+    reset : bool
+        Whether the number and the names of the features are stored in the estimator, or
+        compared with those stored.
+
+    Returns
+    -------
+    table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+        Table of finite numbers. Floats and integers keep their dtype: they become float32 one
+        mini-batch at a time.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the table does not contain finite numbers only, if it does not have the features seen
+        during `fit`, or if there are too few rows.
+    """
+    name, shape = type(estimator).__name__, image_shape(estimator.networks)
+    if isinstance(X, (Dataset, Items)):
+        items = X if isinstance(X, Items) else Items(X, shape)
+        if reset and items.shape[0] < 2:
+            raise ValueError(f"{name} requires at least 2 items, but the Dataset has 1.")
+        return validate_data(estimator, items, reset=reset, skip_check_array=True)
+    X = X.numpy(force=True) if torch.is_tensor(X) else X
+    not_numeric = (
+        f"{name} requires a numeric table, but {{}}. Encode other columns first, for example with "
+        "a ColumnTransformer and a OneHotEncoder, or wrap the detector in a "
+        "skgad.TabularDetector, which encodes them."
+    )
+    if has_dates(X):
+        raise TypeError(not_numeric.format("some columns contain dates or durations"))
+    dtypes = [np.float32] if shape is None else [np.float32, np.uint8]
+    if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and X.dtype != np.uint8:
+        dtypes.append(X.dtype)
+    try:
+        X = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=dtypes,
+            ensure_min_samples=2 if reset else 1,
+        )
+    except (TypeError, ValueError) as error:
+        problem = str(error)
+        if "contains NaN" in problem:
+            raise ValueError(
+                f"Input X contains NaN, but {name} does not accept missing values. Impute them "
+                "first, for example with a SimpleImputer, or wrap the detector in a "
+                "skgad.TabularDetector, which encodes missing values."
+            ) from error
+        if not re.search("could not convert|argument must be a string", problem):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(not_numeric.format(problem)) from error
+    is_wide = X.dtype.kind == "f" and X.dtype.itemsize > 4
+    if is_wide and max(X.max(), -X.min()) > np.finfo(np.float32).max:
+        raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
+    return X
+
+
+def has_dates(X):
+    """Whether an array, or a column of a frame of pandas or polars, holds dates or durations."""
+    dtypes = [X.dtype] if isinstance(X, np.ndarray) else getattr(X, "dtypes", [])
+    return any(
+        dtype.is_temporal() if hasattr(dtype, "is_temporal") else dtype.kind in "mM"
+        for dtype in dtypes
+    )
+
+
+def check_labels(labels, n_samples):
+    """Validate known labels of training rows.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,) or None
+        1 for known inliers, -1 for known outliers and 0 for unlabelled rows. None means that all
+        rows are unlabelled.
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,), int8
+    """
+    if labels is None:
+        return np.zeros(n_samples, np.int8)
+    labels = np.asarray(labels)
+    if labels.shape not in ((n_samples,), (n_samples, 1)):
+        raise ValueError(
+            f"labels must be one-dimensional, one for each of the {n_samples} rows, but their "
+            f"shape is {labels.shape}."
+        )
+    labels = labels.ravel()
+    unknown = labels[~np.isin(labels, [-1, 0, 1])].tolist()
+    if unknown:
+        raise ValueError(
+            "labels must be 1 for known inliers, -1 for known outliers and 0 for all other "
+            f"rows, but they contain {', '.join([*dict.fromkeys(map(repr, unknown))][:3])}."
+        )
+    if np.all(labels == -1):
+        raise ValueError(
+            "All rows are labelled -1: a detector needs rows that are not known outliers."
+        )
+    return labels.astype(np.int8)

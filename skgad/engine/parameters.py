@@ -1,0 +1,156 @@
+"""Parameters of detectors: one declaration makes the constructor and completes the docstring."""
+
+from dataclasses import dataclass
+from inspect import cleandoc, signature
+from itertools import chain
+from textwrap import indent
+from typing import TypeVar, dataclass_transform
+
+T = TypeVar("T", bound=type)
+
+ANNOTATIONS = "__annotations__"
+
+PARAMETERS = """
+networks : object or None, default=None
+    Family of networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with their
+    methods. The networks of this method are {networks}. None is ``MLP()``.
+
+ema_decay : float or None, default={ema_decay}
+    Decay of the exponential moving average of the weights, see
+    :class:`~skgad.callbacks.WeightAveraging`. Scores, reconstructions and samples use the averaged
+    weights. None uses the last weights.
+
+n_members : int, default=1
+    Number of members of the ensemble. Each member has its own initial weights and its own
+    noise. The score of a row is the average over the members, each one centered by the median and
+    scaled by the interquartile range of its scores on the training rows, which are
+    robust to a few unusual training rows. Time and memory grow in proportion.
+
+contamination : "auto" or float, default="auto"
+    Proportion of outliers among the training rows, in (0, 0.5]. `offset_` is this quantile of the
+    training scores. "auto" {auto_threshold}.
+    See :ref:`thresholds`. Use :meth:`set_threshold` to change it after `fit`.
+
+max_epochs : "auto" or int, default="auto"
+    Number of passes through the training rows. "auto" chooses it so that there are about
+    {auto_steps:,} mini-batches, and at least one pass, so that small tables are trained enough.
+
+batch_size : int, default={batch_size}
+    Number of rows of a mini-batch.
+
+lr : float, default={lr}
+    Learning rate of the optimizer.
+
+lr_schedule : {{"linear", "step", "constant"}}, default="{lr_schedule}"
+    How the learning rate changes. "linear" decreases it after every mini-batch, from `lr` to zero
+    at the end of `fit`. "step" divides it by 10 after 30, 60 and 90 % of the mini-batches.
+    "constant" does not change it; an LRScheduler among the `callbacks` may.
+
+early_stopping : bool, default=False
+    Whether to hold out `validation_fraction` of the rows, compute the validation loss of the
+    method on them after each epoch, and stop if it has not improved for `n_iter_no_change`
+    epochs. No labels are used. The networks of the best epoch are restored. If a
+    training is continued (`warm_start`), only the additional epochs are compared.
+
+validation_fraction : float, default=0.1
+    Proportion of the rows that early stopping holds out, in (0, 1).
+
+n_iter_no_change : "auto" or int, default="auto"
+    Number of epochs that early stopping waits for an improvement. "auto" is a tenth of the
+    epochs, and at least 10, because an epoch of a small table is only a step or two.
+
+warm_start : bool, default=False
+    Whether `fit` continues the training of the last call instead of starting from new networks.
+    `max_epochs` is then the number of additional epochs. Parameters that define the
+    networks and the game keep the values that they had in the first `fit`.
+
+callbacks : list or None, default=None
+    `skorch callbacks <https://skorch.readthedocs.io/en/stable/user/callbacks.html>`_, or
+    ``(name, callback)`` pairs. The detector uses clones of them, but objects that they hold,
+    such as a writer, are shared. With `warm_start`, the callbacks of the first `fit` are kept.
+
+net_params : dict or None, default=None
+    Further parameters of the skorch net, for example
+    ``{{"optimizer": torch.optim.RMSprop, "optimizer__weight_decay": 1e-5}}``.
+
+device : str or torch.device, default="auto"
+    Device of the computations. "auto" is a CUDA device if there is one, and the CPU
+    otherwise. A training that is continued stays on its device.
+
+random_state : int, RandomState instance or None, default=None
+    Determines the initial weights, the noise and the order of the rows. The same int gives the
+    same bits on the CPU. No global generator is seeded or changed.
+
+verbose : int, default=0
+    If positive, the losses of each epoch are printed.
+"""
+
+ATTRIBUTES = """
+net_ : skorch.NeuralNet
+    The trained net. ``net_.module_`` holds the networks.
+
+history_ : skorch.history.History
+    Losses of each player, and the duration, of each epoch.
+
+n_iter_ : int
+    Number of completed epochs.
+
+offset_ : float
+    Threshold: ``decision_function(X) = score_samples(X) - offset_``.
+
+train_scores_ : ndarray of shape (n_samples,)
+    `score_samples` of the training rows.
+
+n_features_in_ : int
+    Number of features seen during `fit`.
+
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Names of the features seen during `fit`, if all of them are strings.
+"""
+
+
+def listed(names):
+    """Names in one phrase, such as "`encoder`, `decoder` and `critic`"."""
+    *names, last = (f"`{name}`" for name in names)
+    return f"{', '.join(names)} and {last}"
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False)
+def detector_parameters(cls: T) -> T:
+    """Make the constructor of a detector, and complete its docstring.
+
+    The annotated attributes of the class become keyword-only parameters, together with those of
+    its base classes. If the docstring contains ``{shared_parameters}`` or ``{shared_attributes}``,
+    the descriptions that all detectors share replace these marks.
+
+    Parameters
+    ----------
+    cls : type
+        Subclass of :class:`~skgad.BaseDetector`.
+
+    Returns
+    -------
+    cls : type
+        The same class.
+    """
+    cls = dataclass(kw_only=True, eq=False, repr=False)(cls)
+    init = signature(cls.__init__)
+    self, *keywords = init.parameters.values()
+    depth = {name: i for i, c in enumerate(cls.__mro__) for name in vars(c).get(ANNOTATIONS, ())}
+    keywords.sort(key=lambda parameter: depth[parameter.name])  # own parameters first
+    cls.__init__.__signature__ = init.replace(parameters=[self, *keywords])
+    if cls.__doc__ and "{shared_" in cls.__doc__:
+        defaults = {parameter.name: parameter.default for parameter in keywords}
+        parameters = PARAMETERS.strip().format(
+            **{
+                **defaults,
+                "auto_steps": cls.auto_steps,
+                "auto_threshold": cls.auto_threshold,
+                "networks": listed(dict.fromkeys(chain(*cls.game_class.players.values()))),
+            }
+        )
+        doc = cleandoc(cls.__doc__)
+        doc = doc.replace("{shared_parameters}", parameters)
+        doc = doc.replace("{shared_attributes}", ATTRIBUTES.strip())
+        cls.__doc__ = indent(doc, "    ", lambda line: line.strip()).lstrip() + "\n    "
+    return cls

@@ -1,0 +1,158 @@
+"""Where and how torch computes: devices, seeds, generators, threads."""
+
+import signal
+import threading
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from threadpoolctl import ThreadpoolController
+from torch.overrides import TorchFunctionMode
+
+_torch_lock = threading.RLock()
+
+
+@contextmanager
+def isolated_torch_state(device, seed, state=None):
+    """Isolate the generators and the defaults of torch inside the block.
+
+    The generators start from a seed, or from the state that an earlier block ended with. New
+    tensors are float32 and gradients are computed, whatever the caller has set. All of this is
+    global in torch and restored afterwards, so threads enter the block one after the other.
+    """
+    on_gpu = device.type == "cuda"
+    with (
+        _torch_lock,
+        torch.random.fork_rng([device] if on_gpu else []),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        if state is not None:
+            torch.set_rng_state(state["cpu"])
+            if on_gpu and "cuda" in state:
+                torch.cuda.set_rng_state(state["cuda"], device)
+        dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+
+
+def generator_state(device):
+    """State of the generators that a training on this device uses."""
+    state = {"cpu": torch.get_rng_state()}
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def draw_seed(random_state):
+    """Draw a seed. None gives fresh entropy and leaves numpy's global generator alone."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def choose_device(device, trained_on=None):
+    """Turn the ``device`` parameter of a detector into a device of torch.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        "auto", or the name of a device.
+    trained_on : torch.device or None, default=None
+        Device of a training that is to be continued.
+
+    Returns
+    -------
+    torch.device
+    """
+    if device == "auto":
+        return trained_on or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is not a device of torch. Use 'auto', 'cpu', 'cuda' or 'cuda:1'."
+        ) from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={device!r} requires CUDA, but torch finds no CUDA device. Use 'auto' or 'cpu'."
+        )
+    try:
+        torch.empty(0, device=chosen)
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(
+            f"device={device!r} is not available on this machine. Use 'auto' or 'cpu', or 'cuda' "
+            "if there is a GPU."
+        ) from error
+    if trained_on is None:
+        return chosen
+    if trained_on.type != chosen.type or chosen.index not in (None, trained_on.index):
+        raise ValueError(
+            f"device={device!r} differs from {trained_on}, where this detector was trained, and a "
+            "training cannot change its device. Use device='auto', or fit from scratch with "
+            "warm_start=False."
+        )
+    return trained_on
+
+
+@cache
+def thread_pools():
+    """Thread pools of this process."""
+    return ThreadpoolController()
+
+
+class BatchInvariantLinear(TorchFunctionMode):
+    """Make affine layers treat all rows of a batch alike, inside the block.
+
+    A library for matrix products computes the edges of a matrix with other instructions, and so in
+    another order, than its interior. With few outputs the edge runs through all rows of
+    ``x @ W.T``, and equal rows get different last bits (seen with MKL for 2 to 11 outputs). In
+    ``W @ x.T`` each row of ``x`` is a column, and blocks have a number of columns without an edge.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        function = self.linear if func is torch.nn.functional.linear else func
+        return function(*args, **(kwargs or {}))
+
+    @staticmethod
+    def linear(input, weight, bias=None):
+        """Affine map with the rows as columns."""
+        if input.dim() != 2:
+            return torch.nn.functional.linear(input, weight, bias)
+        if bias is None:
+            return (weight @ input.T).T
+        return torch.addmm(bias[:, None], weight, input.T).T
+
+
+@contextmanager
+def first_interrupt_calls(function):
+    """Inside the block, the first Ctrl-C calls a function; the next raises KeyboardInterrupt.
+
+    A KeyboardInterrupt can be raised anywhere, and gets lost where Python or a library ignores
+    exceptions. Callbacks raise it, too, to stop a training. Nothing changes outside the
+    main thread, or if the caller has installed a handler of their own.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or before is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def handle(*_):
+        signal.signal(signal.SIGINT, before)
+        function()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,93 @@
+"""Scores after the training: block by block, finalized on all training rows."""
+
+from functools import partial
+from itertools import chain
+
+import numpy as np
+import torch
+
+from .data import blocks
+from .runtime import BatchInvariantLinear, thread_pools
+
+#: Number of rows that are scored at once. A matrix product of another size may round differently,
+#: so every block has this size and the last one is padded. The score of a row is then the same to
+#: the last bit whatever else is scored with it.
+BLOCK_ROWS = 1024
+
+#: The same for images, whose networks need more memory and time per row.
+BLOCK_IMAGES = 128
+
+
+def map_rows(ensemble, table, function, positions=None):
+    """Apply a function of blocks of rows to a table.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        Its device and its `block_rows` are used.
+    table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+        Validated rows.
+    function : callable
+        Takes a tensor of shape (block_rows, n_features) and returns one with as many rows.
+    positions : ndarray of int or None, default=None
+        Positions of the rows to use. None uses all rows.
+
+    Returns
+    -------
+    results : ndarray of shape (n_rows, ...)
+    """
+    n_rows = table.shape[0] if positions is None else len(positions)
+    n = ensemble.block_rows
+    # With three threads or more, the position of a row in its block can matter.
+    one_thread = thread_pools().limit(limits=1, user_api="openmp")
+    with torch.inference_mode(), BatchInvariantLinear(), one_thread:
+        parts = map(function, blocks(table, n, ensemble.device, positions))
+        first = next(parts)
+        # Collecting many small results would fragment the memory.
+        results = first.new_empty((n_rows, *first.shape[1:]), device="cpu")
+        for start, part in zip(range(0, n_rows, n), chain([first], parts), strict=True):
+            results[start : start + n] = part[: n_rows - start]
+    return results.numpy()
+
+
+def prepare(ensemble, rows):
+    """Let the games take what they need from the training rows before the first mini-batch."""
+    ensemble.prepare(partial(map_rows, ensemble, rows.table), rows.known_labels)
+
+
+def finalize(ensemble, rows):
+    """Let the games take what they need from the training rows, and score these rows.
+
+    Returns
+    -------
+    train_scores : ndarray of shape (n_samples,), float64
+    """
+    ensemble.eval()
+    ensemble.finalize(partial(map_rows, ensemble, rows.table), rows.known_labels)
+    return score_training_rows(ensemble, rows.table)
+
+
+def score_training_rows(ensemble, table):
+    """Set the units of the members, and return the scores of the training rows."""
+    member_scores = map_rows(ensemble, table, lambda x: ensemble.member_scores(x).T)
+    if not np.isfinite(member_scores).all():
+        raise ValueError(
+            "The anomaly scores of some training rows are not finite. Scale the features, for "
+            "example with StandardScaler or MinMaxScaler, or lower the learning rate 'lr'."
+        )
+    if len(ensemble.games) > 1:
+        ensemble.calibrate(member_scores)
+    return -ensemble.combine(torch.from_numpy(member_scores.T)).numpy()
+
+
+def score_rows(ensemble, table):
+    """Scores of new rows, higher for more normal rows; shape (n_samples,), float64."""
+    scores = -map_rows(ensemble, table, ensemble.score)
+    not_finite = np.flatnonzero(~np.isfinite(scores))
+    if len(not_finite):
+        raise ValueError(
+            f"The scores of {len(not_finite)} of {len(scores)} rows are not finite. Their values, "
+            f"up to {abs(table[not_finite]).max():.3g} in absolute value, are too far from the "
+            "training rows. Scale or clip them."
+        )
+    return scores

@@ -1,0 +1,52 @@
+"""What a ``networks`` parameter has to provide, and how games use it."""
+
+from typing import Any, Protocol
+
+from torch import nn
+
+from ._discriminator import Discriminator
+
+
+class Networks(Protocol):
+    """Interface of the objects that the ``networks`` parameter of a detector accepts.
+
+    A further method with the name of one network of a game, such as ``d_xz``, builds that network
+    in place of the general method. An attribute ``image_shape`` says that rows are images.
+    """
+
+    def encoder(self, n_features: int, latent_dim: int) -> nn.Module:
+        """Build a network that maps rows to codes."""
+
+    def decoder(self, latent_dim: int, n_features: int) -> nn.Module:
+        """Build a network that maps codes to rows."""
+
+    def discriminator(self, *n_inputs: int) -> Discriminator:
+        """Build a network that maps inputs of these widths to a logit."""
+
+
+def build(networks: Networks, name: str, kind: str, *widths: int) -> Any:
+    """Build one network of a game.
+
+    Parameters
+    ----------
+    networks : object
+        Value of a detector's ``networks`` parameter, such as an :class:`~skgad.MLP`.
+    name : str
+        Name of the network in the game, such as "d_xz". If `networks` has a method of this name,
+        it builds the network.
+    kind : {"encoder", "decoder", "discriminator"}
+        Method that builds the network otherwise.
+    *widths : int
+        Arguments of the method: the widths of inputs and outputs.
+
+    Returns
+    -------
+    torch.nn.Module
+        The new network.
+    """
+    return getattr(networks, name, getattr(networks, kind))(*widths)
+
+
+def image_shape(networks: Networks | None) -> tuple[int, int, int] | None:
+    """Channels, height and width of the images that rows are, or None for other rows."""
+    return getattr(networks, "image_shape", None)

@@ -1,0 +1,99 @@
+"""Layers that networks share, with their initial weights."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+ACTIVATIONS = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+def glorot(layer):
+    """Initialize a layer with Glorot-uniform weights and a bias of zero."""
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def linear(n_inputs: int, n_outputs: int) -> nn.Linear:
+    """Build an affine layer with Glorot-uniform weights and a bias of zero.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Width of the input.
+    n_outputs : int
+        Width of the output.
+
+    Returns
+    -------
+    torch.nn.Linear
+        The layer.
+    """
+    return glorot(nn.Linear(n_inputs, n_outputs))
+
+
+def activation_layer(activation):
+    """Build the activation layer of this name."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"Unknown activation={activation!r}. Choose one of {', '.join(ACTIVATIONS)}."
+        )
+    return ACTIVATIONS[activation]()
+
+
+def hidden_layers(
+    sizes: Sequence[int], activation: str = "leaky_relu", dropout: float = 0.0
+) -> nn.Sequential:
+    """Stack affine layers, each followed by an activation.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths of the layers, starting with that of the input.
+    activation : {"elu", "gelu", "leaky_relu", "relu", "silu", "tanh"}, default="leaky_relu"
+        Activation after each affine layer. The leaky ReLU has a slope of 0.2.
+    dropout : float, default=0.0
+        Probability of dropping a unit during training.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        ``len(sizes) - 1`` affine layers with their activations.
+    """
+    layers = []
+    for n_inputs, n_outputs in zip(sizes, sizes[1:], strict=False):
+        layers += [linear(n_inputs, n_outputs), activation_layer(activation)]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers)
+
+
+def mlp(
+    sizes: Sequence[int], activation: str = "leaky_relu", dropout: float = 0.0
+) -> nn.Sequential:
+    """Build a multi-layer perceptron: hidden layers, then an affine output layer.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths of the layers, from the input to the output.
+    activation : str, default="leaky_relu"
+        Activation of the hidden layers. See :func:`hidden_layers`.
+    dropout : float, default=0.0
+        Probability of dropping a hidden unit during training.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The hidden layers and the output layer.
+    """
+    return nn.Sequential(
+        *hidden_layers(sizes[:-1], activation, dropout), linear(sizes[-2], sizes[-1])
+    )
