@@ -1,4 +1,4 @@
-"""``python -m skgad``: see :mod:`skgad.cli`."""
+"""Run the command line as ``python -m skgad``."""
 
 import sys
 

@@ -1,0 +1,77 @@
+"""Messages to the user, all on stderr: errors, warnings and progress."""
+
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from skorch.callbacks import Callback
+
+
+class CommandError(Exception):
+    """An error that the user can fix, reported in one line without a traceback."""
+
+
+class Progress(Callback):
+    """A line on stderr that shows the current step and is overwritten by the next one.
+
+    It is also a callback of the networks, to show the epochs of the training.
+
+    Parameters
+    ----------
+    enabled : bool, default=False
+        Whether anything is shown.
+    """
+
+    def __init__(self, enabled: bool = False):
+        self.enabled = enabled
+
+    def update(self, text: str) -> None:
+        """Replace the line."""
+        self._write(text, end="")
+
+    def finish(self, text: str) -> None:
+        """Replace the line and start a new one."""
+        self._write(text, end="\n")
+
+    def _write(self, text, end):
+        if self.enabled:
+            print(f"\r{text:<72}", end=end, file=sys.stderr, flush=True)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Show the number of the epoch."""
+        self.update(f"training: epoch {len(net.history)} of {net.max_epochs}")
+
+    def on_train_end(self, net, **kwargs):
+        """Pass on Ctrl-C, after which the detector would otherwise use what it has learned."""
+        if net.interrupted_:
+            raise KeyboardInterrupt
+
+    def __getstate__(self):
+        """Disable progress in saved models."""
+        return {"enabled": False}
+
+
+def print_message(text: str) -> None:
+    """Print a message as one line."""
+    print(f"skgad: {' '.join(text.split())}", file=sys.stderr)
+
+
+@contextmanager
+def one_line_warnings() -> Iterator[None]:
+    """Print warnings as one line, like errors."""
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        print_message(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def quote_names(names: Iterable[object], max_names: int = 8) -> str:
+    """Quote names for a message, such as "'a', 'b', 3 more"."""
+    quoted = [repr(name) for name in names]
+    if len(quoted) > max_names:
+        quoted[max_names:] = [f"{len(quoted) - max_names} more"]
+    return ", ".join(quoted)

@@ -1,0 +1,180 @@
+"""Tables: which columns are features, and their types."""
+
+import warnings
+from argparse import Namespace
+from collections.abc import Collection
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ._formats import import_pandas, read_table
+from ._messages import CommandError, quote_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A text column in which a larger share of the values is unique looks like a key ...
+MAX_UNIQUE_SHARE = 0.9
+#: ... unless it has fewer values than this.
+MIN_KEY_VALUES = 10
+
+
+def excluded_columns(args: Namespace) -> list[str]:
+    """Columns that the arguments exclude from the features."""
+    return args.ignore + ([] if args.label_column is None else [args.label_column])
+
+
+def read_training_table(args: Namespace) -> "pd.DataFrame":
+    """Read a table to train on, with the column types given by the arguments."""
+    excluded = excluded_columns(args)
+    text_columns = {*args.categorical}.difference(excluded)
+    time_zones = dict.fromkeys({*args.date}.difference(excluded))
+    table = _read(args, {*text_columns, *time_zones}, {*excluded})
+    _check_columns_exist(table, [*args.categorical, *args.date, *excluded])
+    return _convert_types(table, text_columns, time_zones)
+
+
+def read_scoring_table(
+    args: Namespace, features: "pd.DataFrame", ignored: Collection[str]
+) -> "pd.DataFrame":
+    """Read a table to score, with the feature types of a model.
+
+    Parameters
+    ----------
+    args : Namespace
+        Arguments of the command.
+
+    features : DataFrame
+        Rows with the features of the model.
+
+    ignored : collection of str
+        Columns that the model ignores. The table may have them or not.
+
+    Returns
+    -------
+    table : DataFrame
+        The features, in the order of the model, then all other columns.
+    """
+    excluded = excluded_columns(args)
+    text_columns = {name for name in features if _is_text(features[name])}
+    time_zones = {
+        name: features[name].dt.tz for name in features if features[name].dtype.kind == "M"
+    }
+    verbatim_columns = {*excluded, *ignored}
+    table = _read(args, {*text_columns, *time_zones} - verbatim_columns, verbatim_columns)
+    _check_columns_exist(table, excluded)
+    table = _align_columns(table, features, ignored, excluded)
+    return _convert_types(table, text_columns, time_zones)
+
+
+def select_features(table: "pd.DataFrame", excluded: Collection[str]) -> "pd.DataFrame":
+    """Table without the excluded columns."""
+    X = table.drop(columns=excluded)
+    if X.shape[1] == 0:
+        raise CommandError(f"No feature is left: all columns are ignored ({quote_names(table)}).")
+    return X
+
+
+def check_text_features(X: "pd.DataFrame", categorical: Collection[str], decimal: str) -> None:
+    """Warn of features that look like keys or misread numbers.
+
+    Raise an error if all features look like keys.
+    """
+    text_columns = [name for name in X if _is_text(X[name])]
+    if len(text_columns) == X.shape[1] and len(X) > 1 and all(X[c].is_unique for c in text_columns):
+        raise CommandError(
+            f"Cannot learn from {quote_names(text_columns)}: every row has a different text. Check "
+            "the separator (--sep), the decimal mark (--decimal) and the dates (--date) of the "
+            "table."
+        )
+    to_numeric = partial(import_pandas().to_numeric, errors="coerce")
+    for name in text_columns:
+        values = X[name].dropna()
+        with_points = values.str.translate(str.maketrans({".": "?", decimal: "."}))
+        not_numbers = values[to_numeric(with_points).isna()]
+        example = next(iter(not_numbers), next(iter(values), None))
+        is_mostly_numeric = to_numeric(values.str.replace(",", "")).notna().mean() > 0.5
+        max_unique = MAX_UNIQUE_SHARE * len(values)
+        if is_mostly_numeric and name not in categorical:
+            warnings.warn(
+                f"Column {name!r} is used as text because of {example!r}, but most of its values "
+                "are numbers. Leave missing values empty, remove thousands separators, or pass "
+                f'--decimal ",". If the values are codes, pass --categorical {name}.',
+                stacklevel=2,
+            )
+        elif len(values) >= MIN_KEY_VALUES and values.nunique() > max_unique:
+            warnings.warn(
+                f"Little can be learned from column {name!r}: almost every row has a different "
+                f"text. If it is a key, pass --ignore {name}. If it contains dates, pass "
+                f"--date {name}. If it contains numbers, check {example!r}, which is not one.",
+                stacklevel=2,
+            )
+
+
+def _read(args, text_columns, verbatim_columns):
+    return read_table(
+        args.data,
+        sep=args.sep,
+        decimal=args.decimal,
+        encoding=args.encoding,
+        text_columns=text_columns,
+        verbatim_columns=verbatim_columns,
+    )
+
+
+def _check_columns_exist(table, names):
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise CommandError(
+            f"Column {missing[0]!r} not found. The columns are {quote_names(table)}."
+        )
+
+
+def _align_columns(table, features, ignored, excluded):
+    """Check the columns of a table against a model, and put the features first."""
+    excluded_features = [name for name in excluded if name in features]
+    if excluded_features:
+        raise CommandError(
+            f"The model was trained with {quote_names(excluded_features)} as features. They cannot "
+            "be ignored or used as labels."
+        )
+    missing = [name for name in features if name not in table]
+    if missing:
+        raise CommandError(
+            f"Columns {quote_names(missing)} not found, but the model was trained with them. The "
+            f"columns are {quote_names(table)}."
+        )
+    others = [name for name in table if name not in features]
+    unknown = [name for name in others if name not in {*ignored, *excluded}]
+    if unknown:
+        raise CommandError(
+            f"The model was not trained with {quote_names(unknown)}. Exclude these columns with "
+            "--ignore."
+        )
+    return table[[*features, *others]]
+
+
+def _convert_types(table, text_columns, time_zones):
+    for name in text_columns:
+        table[name] = table[name].astype("string")
+    for name in sorted(time_zones):
+        table[name] = _to_dates(table[name], time_zones[name])
+    return table
+
+
+def _to_dates(column, time_zone):
+    """Convert a column to dates in a time zone, or to naive dates in UTC."""
+    if column.dtype.kind != "M":
+        column = column.astype("string")
+    dates = import_pandas().to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+    invalid = column[dates.isna() & column.notna()]
+    if len(invalid):
+        raise CommandError(
+            f"Column {column.name!r} contains {invalid.iloc[0]!r}, which is not a date. Write "
+            "dates as 2024-12-31 or 2024-12-31 13:00 (ISO 8601)."
+        )
+    return dates.dt.tz_convert(time_zone)
+
+
+def _is_text(column):
+    """Whether all values of a column are text, apart from missing values."""
+    return import_pandas().api.types.infer_dtype(column, skipna=True) == "string"

@@ -1,0 +1,32 @@
+"""``skgad train``."""
+
+from argparse import ArgumentParser, Namespace
+
+from ._files import check_output
+from ._messages import Progress
+from ._models import save_model, train_model
+from ._parser import (
+    add_common_arguments,
+    add_model_argument,
+    add_table_arguments,
+    add_training_arguments,
+)
+from ._tables import read_training_table
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_table_arguments(parser)
+    add_training_arguments(parser)
+    add_model_argument(parser)
+    add_common_arguments(parser)
+
+
+def run(args: Namespace, progress: Progress) -> None:
+    """Train on a table and save the model."""
+    check_output(args.model, overwrite=args.force, inputs=[args.data])
+    progress.update(f"reading {args.data}")
+    table = read_training_table(args)
+    model = train_model(table, args, progress)
+    save_model(model, args.model)
+    progress.finish(f"wrote {args.model}")

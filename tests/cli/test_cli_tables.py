@@ -1,0 +1,88 @@
+"""Columns of tables: features, their types, and columns that are excluded."""
+
+import pandas as pd
+import pytest
+from cli_common import DETECT, assert_rejected, collect_warnings, detect, payments, payments_folder
+
+folder = pytest.fixture(payments_folder)
+
+
+@pytest.mark.parametrize(
+    ("example", "as_text"),
+    [
+        ("n.a.?", lambda amount: "n.a.?" if amount == 900 else amount),
+        ("900,00", lambda amount: f"{amount:.2f}".replace(".", ",")),
+        ("1,200", lambda amount: "1,200" if amount == 901 else amount),
+        ("1,800.00", lambda amount: f"{2 * amount:,.2f}" if amount == 900 else f"{amount:.2f}"),
+    ],
+)
+def test_numbers_used_as_text_raise_a_warning(folder, capsys, example, as_text):
+    table = payments()
+    table["amount"] = table["amount"].map(as_text, na_action="ignore")
+    table.to_csv("texts.csv", index=False, sep=";")
+    [line] = collect_warnings(capsys, detect, "--sep", ";", data="texts.csv")
+    assert f"Column 'amount' is used as text because of {example!r}" in line
+    assert '--decimal ","' in line
+    detect("--force", "--sep", ";", "--ignore", "amount", data="texts.csv")
+
+
+def test_categorical_codes_raise_no_warning(folder):
+    payments().assign(zip=["012", "034", "A1"] * 20).to_csv("codes.csv", index=False)
+    detect("--categorical", "zip", data="codes.csv")
+
+
+@pytest.mark.parametrize("n_repeated", [0, 4])
+def test_keys_used_as_features_raise_a_warning(folder, capsys, n_repeated):
+    names = [f"n{i}" if i >= n_repeated else "n59" for i in range(60)]
+    table = payments().assign(name=names)
+    table.loc[20:40, "name"] = None
+    table.to_csv("keys.csv", index=False)
+    lines = collect_warnings(capsys, detect, data="keys.csv")
+    unique_share = table["name"].nunique() / table["name"].count()
+    assert len(lines) == (unique_share > 0.9)
+    assert all("Little can be learned from column 'name'" in line for line in lines)
+
+
+def test_dates_with_time_zones_are_read_as_utc(folder):
+    days = pd.Series(pd.date_range("2024-01-01", periods=60, freq="7h"))
+    zoned = days.dt.tz_localize("UTC").dt.tz_convert("Europe/Paris")
+    mixed = zoned.astype(str).where(days.index % 2 == 0, days.astype(str) + "Z")
+    results = []
+    for name, day in (("utc", days), ("zoned", zoned), ("mixed", mixed)):
+        payments().assign(day=day).to_csv(f"{name}.csv", index=False)
+        results += [detect("--date", "day", data=f"{name}.csv", out=f"{name}_out.csv")]
+    for other in results[1:]:
+        pd.testing.assert_frame_equal(other, results[0], check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("a\nx\ny\nz\n", [], "Cannot learn from 'a': every row"),
+        ("a;b\nx;1\ny;2\n", [], r"Check the separator \(--sep\)"),
+        ("a;b\n0,1;0,5\n0,2;0,7\n", ["--sep", ";"], r"the decimal mark \(--decimal\)"),
+        (
+            "a,day\n1,2024-12-31 13:00\n2,31.12.2024\n",
+            ["--date", "day"],
+            r"'day' contains '31\.12\.2024', which is not a date\. .*13:00 \(ISO 8601\)\.$",
+        ),
+        ("a,b\n1,inf\n2,3\n", [], r"infinity in \['b'\]"),
+        ("a,b\n1,2\n", [], "minimum of 2 is required"),
+        ("a,b\n1,2\n", ["--ignore", "a", "--ignore", "b"], r"No feature is left: .*\('a', 'b'\)"),
+    ],
+)
+def test_tables_that_cannot_be_learned_from_are_rejected(folder, capsys, content, options, message):
+    (folder / "data.csv").write_text(content)
+    assert_rejected(capsys, [*DETECT, *options], message)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--ignore", "colour"], "'colour' not found. The columns are 'key', 'shop'"),
+        (["--label-column", "colour"], "Column 'colour' not found"),
+        (["--date", "shop"], "'shop' contains '.*', which is not a date"),
+    ],
+)
+def test_invalid_columns_are_rejected(folder, capsys, options, message):
+    assert_rejected(capsys, [*DETECT, *options], message)
