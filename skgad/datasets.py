@@ -1,14 +1,16 @@
-"""Loaders for the data of the papers and benchmarks; they read local files and download nothing."""
+"""Load the datasets of the papers and benchmarks from local files. Nothing is downloaded."""
 
 import os
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.io import loadmat
 from sklearn.datasets import fetch_covtype
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import Bunch
-from sklearn.utils._optional_dependencies import check_pandas_support
+
+from ._sklearn_compat import check_pandas_support
 
 __all__ = [
     "list_adbench",
@@ -21,6 +23,8 @@ __all__ = [
     "load_kdd99",
     "load_nsl_kdd",
 ]
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 KDD99_COLUMNS = (
     "duration protocol_type service flag src_bytes dst_bytes land wrong_fragment urgent hot "
@@ -40,12 +44,13 @@ KDD99_NUMERIC = [name for name in KDD99_COLUMNS if name not in KDD99_CATEGORICAL
 KDD99 = "KDD Cup 1999, 10 % file; anomaly = label 'normal.' (Hettich and Bay, UCI KDD)."
 NSL_KDD = "NSL-KDD, Train+ and Test+; anomaly = attack (Tavallaee et al., CISDA, 2009)."
 
-#: What says whom a flow of the DoH data belongs to, not what it is like, and what has holes.
+#: Columns of the DoH data that identify the owner of a flow, or that contain missing values.
 DOH_DROPPED = [
     *("SourceIP", "DestinationIP", "SourcePort", "DestinationPort", "TimeStamp"),
     *("ResponseTimeTimeMedian", "ResponseTimeTimeSkewFromMedian"),
 ]
 
+#: For each file or folder, where to get it.
 SOURCES = {
     "kddcup.data_10_percent.gz": "https://archive.ics.uci.edu/dataset/130",
     "NSL_KDDTrain+.txt.gz": "https://www.unb.ca/cic/datasets/nsl.html (KDDTrain+.txt, gzipped)",
@@ -61,21 +66,21 @@ SOURCES = {
 }
 
 
-def load_kdd99(data_home=None, *, as_frame=False):
-    """Load the 10 % file of KDD Cup 1999, one-hot encoded as in the ALAD paper, or as it is.
+def load_kdd99(data_home: PathLike | None = None, *, as_frame: bool = False) -> Bunch:
+    """Load the 10 % file of KDD Cup 1999.
 
-    The 34 numeric columns come first, in the order of the file, then the indicator columns of the
-    7 categorical ones: 121 in all. The label ``normal.``, a fifth of the rows, is the *anomaly*,
-    as in DAGMM, ALAD and RCGAN.
+    By default, the data are one-hot encoded as in the ALAD paper: 121 columns, first the 34 numeric
+    columns in the order of the file, then the indicators of the 7 categorical columns. Rows with
+    the label ``normal.``, a fifth of all rows, are the *anomalies*, as in DAGMM, ALAD and RCGAN.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds ``kdd/kddcup.data_10_percent.gz``. None reads the environment variable
-        ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+        Folder that contains ``kdd/kddcup.data_10_percent.gz``. None means the environment variable
+        ``SKGAD_DATA`` or, if it is not set, ``~/skgad_data``.
     as_frame : bool, default=False
-        Whether `data` is the table as it is: a pandas frame of 41 columns in the order of the
-        file, three of them text, four of them booleans.
+        Whether to return `data` without encoding: a pandas frame of 41 columns in the order of
+        the file, of which three are text and four are booleans.
 
     Returns
     -------
@@ -83,30 +88,36 @@ def load_kdd99(data_home=None, *, as_frame=False):
         ``data`` (494021, 121) float32 or a frame (494021, 41), ``target`` (1 = anomaly),
         ``attack`` ("normal" or the name of the attack), ``feature_names``, ``DESCR``.
     """
-    paths = [_find(data_home, "kdd", "kddcup.data_10_percent.gz")]
-    bunch = _connections(paths, [*KDD99_COLUMNS, "attack"], as_frame, "load_kdd99", KDD99)
+    paths = [_data_path(data_home, "kdd", "kddcup.data_10_percent.gz")]
+    bunch = _load_connections(paths, [*KDD99_COLUMNS, "attack"], as_frame, "load_kdd99", KDD99)
     del bunch["file"]
     bunch.target = (bunch.attack == "normal").astype(int)
     return bunch
 
 
-def load_nsl_kdd(data_home=None, *, subset="all", as_frame=False):
-    """Load NSL-KDD, KDD Cup 1999 without its repetitions, one-hot encoded or as it is.
+def load_nsl_kdd(
+    data_home: PathLike | None = None,
+    *,
+    subset: Literal["all", "train", "test"] = "all",
+    as_frame: bool = False,
+) -> Bunch:
+    """Load NSL-KDD, a version of KDD Cup 1999 without duplicate rows.
 
-    The columns are those of :func:`load_kdd99`, with the levels of both files: 34 and 92. Here an
-    attack, about half of the rows, is the *anomaly*. The difficulty of a row is left out.
+    By default, the data are one-hot encoded as in :func:`load_kdd99`, with the levels of both
+    files: 34 numeric columns and 92 indicators. Attacks, about half of the rows, are the
+    *anomalies*. The column with the difficulty of each row is left out.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds ``kdd/NSL_KDDTrain+.txt.gz`` and ``kdd/NSL_KDDTest+.txt.gz``. None reads
-        the environment variable ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+        Folder that contains ``kdd/NSL_KDDTrain+.txt.gz`` and ``kdd/NSL_KDDTest+.txt.gz``. None
+        means the environment variable ``SKGAD_DATA`` or, if it is not set, ``~/skgad_data``.
     subset : {"all", "train", "test"}, default="all"
-        Train+ (125,973 rows), Test+ (22,544), which has attacks that Train+ has not, or one after
-        the other, as the ARN paper has them.
+        Train+ (125,973 rows), Test+ (22,544 rows, with attacks that are not in Train+), or both,
+        one after the other, as in the ARN paper.
     as_frame : bool, default=False
-        Whether `data` is the table as it is: a pandas frame of 41 columns in the order of the
-        file, three of them text, four of them booleans.
+        Whether to return `data` without encoding: a pandas frame of 41 columns in the order of
+        the file, of which three are text and four are booleans.
 
     Returns
     -------
@@ -118,13 +129,13 @@ def load_nsl_kdd(data_home=None, *, subset="all", as_frame=False):
     Raises
     ------
     ValueError
-        If `subset` is none of the three.
+        If `subset` is not one of these values.
     """
     if subset not in ("all", "train", "test"):
         raise ValueError(f"subset must be 'all', 'train' or 'test', got {subset!r}.")
-    paths = [_find(data_home, "kdd", f"NSL_KDD{part}+.txt.gz") for part in ("Train", "Test")]
+    paths = [_data_path(data_home, "kdd", f"NSL_KDD{part}+.txt.gz") for part in ("Train", "Test")]
     columns = [*KDD99_COLUMNS, "attack", "difficulty"]
-    bunch = _connections(paths, columns, as_frame, "load_nsl_kdd", NSL_KDD)
+    bunch = _load_connections(paths, columns, as_frame, "load_nsl_kdd", NSL_KDD)
     bunch.target = (bunch.attack != "normal").astype(int)
     if subset != "all":
         rows = bunch.file == ("train", "test").index(subset)
@@ -132,18 +143,18 @@ def load_nsl_kdd(data_home=None, *, subset="all", as_frame=False):
     return bunch
 
 
-def load_bank(data_home=None):
-    """Load the bank marketing data, of which only the ten categorical columns are left.
+def load_bank(data_home: PathLike | None = None) -> Bunch:
+    """Load the ten categorical columns of the bank marketing data.
 
-    A bank called clients; those who took its offer (``y`` is "yes", 11 % of the rows) are the
-    anomalies. "unknown" is a level and no missing value. Many rows are alike: as some occur with
-    both labels, no detector can be perfect.
+    The rows are clients that a bank called. Clients who accepted the offer (``y`` is "yes", 11 % of
+    the rows) are the anomalies. "unknown" is a level, not a missing value. Many rows are
+    duplicates. Some of them occur with both labels, so that no detector can be perfect.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds ``uci/bank_additional_full_nominal.csv.gz``. None reads the environment
-        variable ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+        Folder that contains ``uci/bank_additional_full_nominal.csv.gz``. None means the environment
+        variable ``SKGAD_DATA`` or, if it is not set, ``~/skgad_data``.
 
     Returns
     -------
@@ -152,50 +163,50 @@ def load_bank(data_home=None):
         ``DESCR``.
     """
     pandas = check_pandas_support("load_bank")
-    path = _find(data_home, "uci", "bank_additional_full_nominal.csv.gz")
+    path = _data_path(data_home, "uci", "bank_additional_full_nominal.csv.gz")
     table = pandas.read_csv(path, keep_default_na=False)
     description = "Bank marketing, categorical columns; anomaly = y 'yes' (Moro et al., UCI, 2014)."
     return _frame_bunch(table, table.pop("y") == "yes", description)
 
 
-def load_covertype(data_home=None):
-    """Load the forest cover types as the ARN paper has them: the rarer types are anomalies.
+def load_covertype(data_home: PathLike | None = None) -> Bunch:
+    """Load the forest cover types, with the rarer types as anomalies as in the ARN paper.
 
-    Types 1 to 3 are normal, types 4 to 7, 9 % of the rows, are the anomalies. scikit-learn
-    downloads the data: ``sklearn.datasets.fetch_covtype(data_home=data_home)``.
+    Types 1 to 3 are normal. Types 4 to 7, 9 % of the rows, are the anomalies. Download the data
+    with scikit-learn: ``sklearn.datasets.fetch_covtype(data_home=data_home)``.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds ``covertype/``, as scikit-learn has written it. None reads the
-        environment variable ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+        Folder that contains ``covertype/``, as written by scikit-learn. None means the
+        environment variable ``SKGAD_DATA`` or, if it is not set, ``~/skgad_data``.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        ``data`` (581012, 54) float32: 10 numbers, the indicators of 4 areas and of 40 soils;
-        ``target`` (1 = anomaly), ``feature_names``, ``DESCR``.
+        ``data`` (581012, 54) float32: 10 numeric columns and the indicators of 4 areas and of 40
+        soil types; ``target`` (1 = anomaly), ``feature_names``, ``DESCR``.
     """
-    folder = _find(data_home, "covertype")
+    folder = _data_path(data_home, "covertype")
     try:
         table = fetch_covtype(data_home=folder.parent, download_if_missing=False)
     except OSError as error:
         raise FileNotFoundError(
-            f"{folder} does not hold what scikit-learn writes there. Get it from "
+            f"{folder} does not contain the files that scikit-learn writes. Get them from "
             f"{SOURCES['covertype']}."
         ) from error
     description = "Cover types; anomaly = type 4, 5, 6 or 7 (Blackard and Dean, UCI, 1999)."
-    return _bunch(table.data, table.target > 3, description, table.feature_names)
+    return _array_bunch(table.data, table.target > 3, description, table.feature_names)
 
 
-def load_creditcard(data_home=None):
-    """Load the card payments of two days, of which 492, 0.17 %, are known to be frauds.
+def load_creditcard(data_home: PathLike | None = None) -> Bunch:
+    """Load the credit card payments of two days. 492 of them, 0.17 %, are known frauds.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds ``creditcard/creditcard.csv``. None reads the environment variable
-        ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+        Folder that contains ``creditcard/creditcard.csv``. None means the environment variable
+        ``SKGAD_DATA`` or, if it is not set, ``~/skgad_data``.
 
     Returns
     -------
@@ -203,40 +214,40 @@ def load_creditcard(data_home=None):
         ``data`` (284807, 30) float32: the time, 28 principal components and the amount;
         ``target`` (1 = anomaly), ``feature_names``, ``DESCR``.
     """
-    path = _find(data_home, "creditcard", "creditcard.csv")
+    path = _data_path(data_home, "creditcard", "creditcard.csv")
     table = check_pandas_support("load_creditcard").read_csv(path)
     is_fraud = table.pop("Class") == 1
     description = "Credit card payments; anomaly = fraud (Dal Pozzolo et al., ULB, 2015)."
-    return _bunch(table.to_numpy(), is_fraud.to_numpy(), description, [*table])
+    return _array_bunch(table.to_numpy(), is_fraud.to_numpy(), description, [*table])
 
 
-def load_doh(data_home=None, *, ports=False):
-    """Load the flows of DNS over HTTPS of CIRA-CIC-DoHBrw-2020: benign ones and tunnels.
+def load_doh(data_home: PathLike | None = None, *, ports: bool = False) -> Bunch:
+    """Load CIRA-CIC-DoHBrw-2020: benign and malicious flows of DNS over HTTPS.
 
-    Malicious flows, 93 % of the rows, are the anomalies. Left out are the IP addresses, by which
-    alone one can tell the few machines of the recording apart, the time stamp, and the median of
-    the response time and the skewness from it, which are missing in some rows.
+    Malicious flows (tunnels), 93 % of the rows, are the anomalies. Some columns are left out: the
+    IP addresses, which alone identify the few machines of the recording; the time stamp; and the
+    median of the response time and the skewness from the median, which have missing values.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds ``doh/l2-benign.csv`` and ``doh/l2-malicious.csv``. None reads the
-        environment variable ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+        Folder that contains ``doh/l2-benign.csv`` and ``doh/l2-malicious.csv``. None means the
+        environment variable ``SKGAD_DATA`` or, if it is not set, ``~/skgad_data``.
     ports : bool, default=False
-        Whether to keep the two port numbers, as the ARN paper does.
+        Whether to keep the two port numbers, as in the ARN paper.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        ``data`` (269643, 27) float32: the duration, bytes and their rates, and statistics of the
-        packets' lengths and times and of the response times; ``target`` (1 = anomaly),
+        ``data`` (269643, 27) float32: the duration, numbers and rates of bytes, and statistics of
+        packet lengths, packet times and response times; ``target`` (1 = anomaly),
         ``feature_names``, ``DESCR``.
     """
     read_csv = check_pandas_support("load_doh").read_csv
-    parts = [read_csv(_find(data_home, "doh", f"l2-{n}.csv")) for n in ("benign", "malicious")]
+    parts = [read_csv(_data_path(data_home, "doh", f"l2-{n}.csv")) for n in ("benign", "malicious")]
     dropped = [name for name in DOH_DROPPED if not (ports and name.endswith("Port"))]
     names = [name for name in parts[0] if name not in (*dropped, "Label")]
-    return _bunch(
+    return _array_bunch(
         np.concatenate([part[names].to_numpy() for part in parts]),
         np.repeat([0, 1], [len(part) for part in parts]),
         "DNS over HTTPS; anomaly = malicious (MontazeriShatoori et al., CIC, 2020).",
@@ -244,77 +255,81 @@ def load_doh(data_home=None, *, ports=False):
     )
 
 
-def load_arrhythmia(data_home=None):
-    """Load the Arrhythmia data in the version of ODDS.
+def load_arrhythmia(data_home: PathLike | None = None) -> Bunch:
+    """Load the ODDS version of the Arrhythmia data.
 
     The smallest classes (3, 4, 5, 7, 8, 9, 14, 15) are the anomalies: 66 of 452 rows.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds ``uci/arrhythmia.mat``. None reads the environment variable
-        ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+        Folder that contains ``uci/arrhythmia.mat``. None means the environment variable
+        ``SKGAD_DATA`` or, if it is not set, ``~/skgad_data``.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
         ``data`` (452, 274) float32, ``target`` (1 = anomaly), ``feature_names``, ``DESCR``.
     """
-    table = loadmat(_find(data_home, "uci", "arrhythmia.mat"))
-    return _bunch(table["X"], table["y"], "Arrhythmia, ODDS version (Guvenir et al., UCI, 1997).")
+    table = loadmat(_data_path(data_home, "uci", "arrhythmia.mat"))
+    return _array_bunch(
+        table["X"], table["y"], "Arrhythmia, ODDS version (Guvenir et al., UCI, 1997)."
+    )
 
 
-def load_adbench(name, data_home=None):
-    """Load one data set of ADBench, or any npz file with members ``X`` and ``y``.
+def load_adbench(name: str, data_home: PathLike | None = None) -> Bunch:
+    """Load a dataset of ADBench, or any npz file with members ``X`` and ``y``.
 
     Parameters
     ----------
     name : str
-        Name of the file without ``.npz``; see :func:`list_adbench`.
+        Name of the file without ``.npz``. See :func:`list_adbench`.
     data_home : str or path-like, default=None
-        Folder that holds ``adbench/<name>.npz``. None reads the environment variable
-        ``SKGAD_DATA`` and falls back to ``~/skgad_data``.
+        Folder that contains ``adbench/<name>.npz``. None means the environment variable
+        ``SKGAD_DATA`` or, if it is not set, ``~/skgad_data``.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
         ``data`` float32, ``target`` (1 = anomaly), ``feature_names``, ``DESCR``.
     """
-    with np.load(_find(data_home, "adbench", f"{name}.npz")) as table:
-        return _bunch(table["X"], table["y"], f"{name}, from ADBench (Han et al., NeurIPS 2022).")
+    with np.load(_data_path(data_home, "adbench", f"{name}.npz")) as table:
+        return _array_bunch(
+            table["X"], table["y"], f"{name}, from ADBench (Han et al., NeurIPS 2022)."
+        )
 
 
-def list_adbench(data_home=None):
-    """Names that :func:`load_adbench` can load.
+def list_adbench(data_home: PathLike | None = None) -> list[str]:
+    """List the datasets that :func:`load_adbench` can load.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds ``adbench/``. None reads the environment variable ``SKGAD_DATA`` and
-        falls back to ``~/skgad_data``.
+        Folder that contains ``adbench/``. None means the environment variable ``SKGAD_DATA`` or, if
+        it is not set, ``~/skgad_data``.
 
     Returns
     -------
     names : list of str
         Sorted names.
     """
-    return sorted(path.stem for path in _find(data_home, "adbench").glob("*.npz"))
+    return sorted(path.stem for path in _data_path(data_home, "adbench").glob("*.npz"))
 
 
-def _find(data_home, *parts):
+def _data_path(data_home, *parts):
     home = Path(data_home or os.environ.get("SKGAD_DATA", "~/skgad_data")).expanduser()
     path = home.joinpath(*parts)
     if not path.exists():
         source = next(SOURCES[part] for part in parts if part in SOURCES)
         raise FileNotFoundError(
-            f"{path} does not exist. Get it from {source}, and say where it is with "
-            "data_home or the environment variable SKGAD_DATA."
+            f"{path} does not exist. Get it from {source}, and set data_home or the environment "
+            "variable SKGAD_DATA to the folder with the data."
         )
     return path
 
 
-def _connections(paths, columns, as_frame, caller, description):
-    """What the files of KDD and of NSL-KDD have in common; the caller says who is the anomaly."""
+def _load_connections(paths, columns, as_frame, caller, description):
+    """Load files in the format of KDD Cup 1999. The caller adds the target."""
     if as_frame:
         pandas = check_pandas_support(caller)
         parts = [pandas.read_csv(path, names=columns) for path in paths]
@@ -340,8 +355,8 @@ def _connections(paths, columns, as_frame, caller, description):
     )
 
 
-def _bunch(X, y, description, names=None):
-    # Some files are stored column by column or as small integers, which would overflow.
+def _array_bunch(X, y, description, names=None):
+    # Some files are stored in Fortran order, or as small integers, which would overflow.
     return Bunch(
         data=np.ascontiguousarray(X, dtype=np.float32),
         target=np.ravel(y).astype(int),

@@ -1,21 +1,24 @@
-"""Metrics and scorers in which the outlier is the positive class.
+"""Metrics and scorers with outliers as the positive class.
 
-Labels are those of scikit-learn's detectors, -1 for outliers and 1 for inliers, and scores are
-those of ``score_samples`` or ``decision_function``: the higher, the more normal. Metrics of
-``predict`` need no function of their own:
+Labels are -1 for outliers and 1 for inliers, as in scikit-learn. Scores are those of
+``score_samples`` or ``decision_function``: the higher, the more normal. There are no functions for
+metrics of ``predict``, because scikit-learn's can be used:
 ``sklearn.metrics.f1_score(y_true, detector.predict(X), pos_label=-1)``.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral, Real
 from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import metrics as _metrics
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from ._labels import check_ranking, outlier_mask
 from ._response import SCORE_METHODS
+from ._sklearn_compat import Interval, StrOptions, validate_params
 
 __all__ = [
     "SCORERS",
@@ -30,8 +33,12 @@ __all__ = [
 ]
 
 
-def outlier_roc_auc_score(y_true, y_score, *, pos_label=None):
-    r"""Area under the ROC curve: how probably an outlier scores below an inlier.
+def outlier_roc_auc_score(
+    y_true: ArrayLike, y_score: ArrayLike, *, pos_label: int | str | None = None
+) -> float:
+    r"""Area under the ROC curve.
+
+    This is the probability that a random outlier has a lower score than a random inlier:
 
     .. math:: P(s(\text{outlier}) < s(\text{inlier})) + \tfrac12 P(s(\text{outlier}) =
         s(\text{inlier}))
@@ -39,26 +46,26 @@ def outlier_roc_auc_score(y_true, y_score, *, pos_label=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        -1 for outliers and 1 for inliers, or any two labels with a `pos_label`.
+        -1 for outliers and 1 for inliers, or any two labels if `pos_label` is given.
     y_score : array-like of shape (n_samples,)
-        Scores, the higher, the more normal.
+        Scores. The higher, the more normal.
     pos_label : int, str or None, default=None
-        The label of outliers, if `y_true` is not made of -1 and 1.
+        The label of outliers, if `y_true` contains other labels than -1 and 1.
 
     Returns
     -------
     score : float
-        1 for a perfect ranking, 0.5 for chance.
+        1 for a perfect ranking, 0.5 for a random one.
 
     Raises
     ------
     ValueError
-        If `y_true` has other labels than -1 and 1 and no `pos_label` is given, or if outliers or
-        inliers are missing.
+        If `y_true` contains other labels than -1 and 1 and `pos_label` is None, or if there are no
+        outliers or no inliers.
 
     See Also
     --------
-    sklearn.metrics.roc_auc_score : The same with the other sign.
+    sklearn.metrics.roc_auc_score : The same for scores that are higher for positives.
 
     Examples
     --------
@@ -66,41 +73,43 @@ def outlier_roc_auc_score(y_true, y_score, *, pos_label=None):
     >>> outlier_roc_auc_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9])
     0.8333...
     """
-    return float(_metrics.roc_auc_score(*_abnormality(y_true, y_score, pos_label)))
+    return float(_metrics.roc_auc_score(*check_ranking(y_true, y_score, pos_label)))
 
 
-def outlier_average_precision_score(y_true, y_score, *, pos_label=None):
+def outlier_average_precision_score(
+    y_true: ArrayLike, y_score: ArrayLike, *, pos_label: int | str | None = None
+) -> float:
     r"""Average precision of the outliers.
 
     .. math:: \sum_k (R_k - R_{k-1}) P_k
 
-    over the thresholds, :math:`P_k` and :math:`R_k` being the precision and the recall of the
-    rows below threshold :math:`k`. This is what ADBench and DTE call AUCPR.
+    where :math:`P_k` and :math:`R_k` are the precision and the recall of the rows whose scores are
+    at or below threshold :math:`k`. ADBench and DTE call this metric AUCPR.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        -1 for outliers and 1 for inliers, or any two labels with a `pos_label`.
+        -1 for outliers and 1 for inliers, or any two labels if `pos_label` is given.
     y_score : array-like of shape (n_samples,)
-        Scores, the higher, the more normal.
+        Scores. The higher, the more normal.
     pos_label : int, str or None, default=None
-        The label of outliers, if `y_true` is not made of -1 and 1.
+        The label of outliers, if `y_true` contains other labels than -1 and 1.
 
     Returns
     -------
     score : float
-        1 for a perfect ranking; chance gives the share of outliers.
+        1 for a perfect ranking. The share of outliers, on average, for a random one.
 
     Raises
     ------
     ValueError
-        If `y_true` has other labels than -1 and 1 and no `pos_label` is given, or if outliers or
-        inliers are missing.
+        If `y_true` contains other labels than -1 and 1 and `pos_label` is None, or if there are no
+        outliers or no inliers.
 
     See Also
     --------
-    sklearn.metrics.average_precision_score : The same with the other sign.
-    outlier_trapezoid_auprc_score : Straight lines between the points of the curve.
+    sklearn.metrics.average_precision_score : The same for scores that are higher for positives.
+    outlier_trapezoid_auprc_score : Interpolates the curve linearly.
 
     Examples
     --------
@@ -108,28 +117,30 @@ def outlier_average_precision_score(y_true, y_score, *, pos_label=None):
     >>> outlier_average_precision_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9])
     0.8333...
     """
-    return float(_metrics.average_precision_score(*_abnormality(y_true, y_score, pos_label)))
+    return float(_metrics.average_precision_score(*check_ranking(y_true, y_score, pos_label)))
 
 
-def outlier_trapezoid_auprc_score(y_true, y_score, *, pos_label=None):
+def outlier_trapezoid_auprc_score(
+    y_true: ArrayLike, y_score: ArrayLike, *, pos_label: int | str | None = None
+) -> float:
     r"""Area under the precision-recall curve by the trapezoidal rule.
 
     .. math:: \sum_k (R_k - R_{k-1}) \frac{P_k + P_{k-1}}{2}
 
-    Some papers report this area, WALDO among them. Straight lines are no possible detectors
-    between two points of this curve, so that it tends to be too large (Davis and Goadrich, ICML
-    2006, "The relationship between precision-recall and ROC curves"), most so with ties: a
-    constant score gets half of one plus the share of outliers. It is here to compare with such
-    papers; prefer :func:`outlier_average_precision_score`.
+    Some papers, such as WALDO, report this area. It tends to be too large, because no detector
+    achieves the points on a straight line between two points of the curve (Davis and Goadrich,
+    ICML 2006, "The relationship between precision-recall and ROC curves"). Ties increase it most:
+    for a constant score, it is the mean of 1 and the share of outliers. Use it to compare with
+    such papers, and :func:`outlier_average_precision_score` otherwise.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        -1 for outliers and 1 for inliers, or any two labels with a `pos_label`.
+        -1 for outliers and 1 for inliers, or any two labels if `pos_label` is given.
     y_score : array-like of shape (n_samples,)
-        Scores, the higher, the more normal.
+        Scores. The higher, the more normal.
     pos_label : int, str or None, default=None
-        The label of outliers, if `y_true` is not made of -1 and 1.
+        The label of outliers, if `y_true` contains other labels than -1 and 1.
 
     Returns
     -------
@@ -139,8 +150,8 @@ def outlier_trapezoid_auprc_score(y_true, y_score, *, pos_label=None):
     Raises
     ------
     ValueError
-        If `y_true` has other labels than -1 and 1 and no `pos_label` is given, or if outliers or
-        inliers are missing.
+        If `y_true` contains other labels than -1 and 1 and `pos_label` is None, or if there are no
+        outliers or no inliers.
 
     Examples
     --------
@@ -148,8 +159,8 @@ def outlier_trapezoid_auprc_score(y_true, y_score, *, pos_label=None):
     >>> outlier_trapezoid_auprc_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9])
     0.7916...
     """
-    curve = _metrics.precision_recall_curve(*_abnormality(y_true, y_score, pos_label))
-    precision, recall, _ = curve
+    is_outlier, anomaly_scores = check_ranking(y_true, y_score, pos_label)
+    precision, recall, _ = _metrics.precision_recall_curve(is_outlier, anomaly_scores)
     return float(_metrics.auc(recall, precision))
 
 
@@ -160,34 +171,41 @@ def outlier_trapezoid_auprc_score(y_true, y_score, *, pos_label=None):
     },
     prefer_skip_nested_validation=True,
 )
-def f1_at_rate_score(y_true, y_score, *, rate=None, ties="percentile", pos_label=None):
-    r"""F1 of the threshold that flags a known rate of the scored rows.
+def f1_at_rate_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    rate: float | None = None,
+    ties: Literal["percentile", "mean"] = "percentile",
+    pos_label: int | str | None = None,
+) -> float:
+    r"""F1 score of the threshold that flags a given share of the rows.
 
     .. math:: F_1 = \frac{2 \cdot \text{flagged outliers}}{\text{flagged} + \text{outliers}}
 
-    The threshold is set by the scores of the test rows and by a rate that no detector knows, so
-    that this measures a ranking and not the decisions of ``predict``.
+    The threshold depends on the scores of the test rows and on a rate that a detector does not
+    know. This metric therefore evaluates a ranking, and not the decisions of ``predict``.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        -1 for outliers and 1 for inliers, or any two labels with a `pos_label`.
+        -1 for outliers and 1 for inliers, or any two labels if `pos_label` is given.
     y_score : array-like of shape (n_samples,)
-        Scores, the higher, the more normal.
+        Scores. The higher, the more normal.
     rate : float or None, default=None
-        Share of the rows to flag, in (0, 1). None is the share of outliers in `y_true`. The
-        tables of DAGMM, ALAD and RCGAN have 0.2 for KDD99 and 0.15 for Arrhythmia.
+        Share of the rows to flag, in (0, 1). None means the share of outliers in `y_true`. The
+        tables of DAGMM, ALAD and RCGAN use 0.2 for KDD99 and 0.15 for Arrhythmia.
     ties : {"percentile", "mean"}, default="percentile"
-        Which rows are flagged.
+        Which rows are flagged if several have the same score.
 
-        - "percentile": those whose score is at or below the percentile of all scores, linearly
-          interpolated, as in DAGMM, ALAD and RCGAN. Of rows that tie there, all are flagged, and
-          a constant score flags everything.
-        - "mean": exactly ``rate * n_samples`` rows, rounded, as in ADBench and DTE, where the
-          order of the rows decides between those that tie. Here it is the mean over all orders.
+        - "percentile": all rows whose score is at or below the linearly interpolated percentile
+          of the scores, as in DAGMM, ALAD and RCGAN. For a constant score, all rows are flagged.
+        - "mean": exactly ``rate * n_samples`` rows, rounded, as in ADBench and DTE. There, the
+          order of the rows breaks ties. Here, the number of flagged outliers is averaged over all
+          orders.
 
     pos_label : int, str or None, default=None
-        The label of outliers, if `y_true` is not made of -1 and 1.
+        The label of outliers, if `y_true` contains other labels than -1 and 1.
 
     Returns
     -------
@@ -197,8 +215,8 @@ def f1_at_rate_score(y_true, y_score, *, rate=None, ties="percentile", pos_label
     Raises
     ------
     ValueError
-        If `y_true` has other labels than -1 and 1 and no `pos_label` is given, if outliers or
-        inliers are missing, or if `rate` is not in (0, 1).
+        If `y_true` contains other labels than -1 and 1 and `pos_label` is None, if there are no
+        outliers or no inliers, or if `rate` is not in (0, 1).
 
     Examples
     --------
@@ -208,34 +226,40 @@ def f1_at_rate_score(y_true, y_score, *, rate=None, ties="percentile", pos_label
     >>> f1_at_rate_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9], rate=0.6)
     0.8
     """
-    is_outlier, abnormality = _abnormality(y_true, y_score, pos_label)
+    is_outlier, anomaly_scores = check_ranking(y_true, y_score, pos_label)
     rate = is_outlier.mean() if rate is None else rate
     if ties == "percentile":
-        flagged = abnormality >= np.percentile(abnormality, 100 * (1 - rate))
+        flagged = anomaly_scores >= np.percentile(anomaly_scores, 100 * (1 - rate))
         return float(_metrics.f1_score(is_outlier, flagged))
     n_flagged = round(rate * len(is_outlier))
-    hits = _mean_hits(is_outlier, abnormality, n_flagged)
-    return float(2 * hits / (n_flagged + is_outlier.sum()))
+    n_found = _expected_outliers(is_outlier, anomaly_scores, n_flagged)
+    return float(2 * n_found / (n_flagged + is_outlier.sum()))
 
 
 @validate_params(
     {"n": [Interval(Integral, 1, None, closed="left"), None]}, prefer_skip_nested_validation=True
 )
-def precision_at_n_score(y_true, y_score, *, n=None, pos_label=None):
-    """Share of outliers among the `n` rows with the lowest scores.
+def precision_at_n_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    n: int | None = None,
+    pos_label: int | str | None = None,
+) -> float:
+    """Precision of the `n` rows with the lowest scores: the share of outliers among them.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        -1 for outliers and 1 for inliers, or any two labels with a `pos_label`.
+        -1 for outliers and 1 for inliers, or any two labels if `pos_label` is given.
     y_score : array-like of shape (n_samples,)
-        Scores, the higher, the more normal. Of rows that tie, any may come first: the result is
-        the mean over all orders.
+        Scores. The higher, the more normal. The result is averaged over all orders of rows with
+        the same score.
     n : int or None, default=None
-        Number of rows, for example those that somebody has the time to look at. None is the
-        number of outliers; precision, recall and F1 are then one and the same.
+        Number of rows, for example as many as can be inspected by hand. None means the number of
+        outliers. Precision, recall and F1 score are then the same.
     pos_label : int, str or None, default=None
-        The label of outliers, if `y_true` is not made of -1 and 1.
+        The label of outliers, if `y_true` contains other labels than -1 and 1.
 
     Returns
     -------
@@ -245,8 +269,8 @@ def precision_at_n_score(y_true, y_score, *, n=None, pos_label=None):
     Raises
     ------
     ValueError
-        If `y_true` has other labels than -1 and 1 and no `pos_label` is given, if outliers or
-        inliers are missing, or if `n` is not between 1 and the number of rows.
+        If `y_true` contains other labels than -1 and 1 and `pos_label` is None, if there are no
+        outliers or no inliers, or if `n` is not between 1 and the number of rows.
 
     Examples
     --------
@@ -254,29 +278,35 @@ def precision_at_n_score(y_true, y_score, *, n=None, pos_label=None):
     >>> precision_at_n_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9], n=3)
     0.6666...
     """
-    is_outlier, abnormality = _abnormality(y_true, y_score, pos_label)
-    n = _check_n(n, is_outlier)
-    return float(_mean_hits(is_outlier, abnormality, n) / n)
+    is_outlier, anomaly_scores = check_ranking(y_true, y_score, pos_label)
+    n = _number_of_rows(n, is_outlier)
+    return float(_expected_outliers(is_outlier, anomaly_scores, n) / n)
 
 
 @validate_params(
     {"n": [Interval(Integral, 1, None, closed="left"), None]}, prefer_skip_nested_validation=True
 )
-def recall_at_n_score(y_true, y_score, *, n=None, pos_label=None):
-    """Share of the outliers that are among the `n` rows with the lowest scores.
+def recall_at_n_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    n: int | None = None,
+    pos_label: int | str | None = None,
+) -> float:
+    """Recall of the `n` rows with the lowest scores: the share of outliers that they contain.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        -1 for outliers and 1 for inliers, or any two labels with a `pos_label`.
+        -1 for outliers and 1 for inliers, or any two labels if `pos_label` is given.
     y_score : array-like of shape (n_samples,)
-        Scores, the higher, the more normal. Of rows that tie, any may come first: the result is
-        the mean over all orders.
+        Scores. The higher, the more normal. The result is averaged over all orders of rows with
+        the same score.
     n : int or None, default=None
-        Number of rows. None is the number of outliers; precision, recall and F1 are then one and
+        Number of rows. None means the number of outliers. Precision, recall and F1 score are then
         the same.
     pos_label : int, str or None, default=None
-        The label of outliers, if `y_true` is not made of -1 and 1.
+        The label of outliers, if `y_true` contains other labels than -1 and 1.
 
     Returns
     -------
@@ -286,8 +316,8 @@ def recall_at_n_score(y_true, y_score, *, n=None, pos_label=None):
     Raises
     ------
     ValueError
-        If `y_true` has other labels than -1 and 1 and no `pos_label` is given, if outliers or
-        inliers are missing, or if `n` is not between 1 and the number of rows.
+        If `y_true` contains other labels than -1 and 1 and `pos_label` is None, if there are no
+        outliers or no inliers, or if `n` is not between 1 and the number of rows.
 
     Examples
     --------
@@ -295,40 +325,47 @@ def recall_at_n_score(y_true, y_score, *, n=None, pos_label=None):
     >>> recall_at_n_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9], n=3)
     1.0
     """
-    is_outlier, abnormality = _abnormality(y_true, y_score, pos_label)
-    n = _check_n(n, is_outlier)
-    return float(_mean_hits(is_outlier, abnormality, n) / is_outlier.sum())
+    is_outlier, anomaly_scores = check_ranking(y_true, y_score, pos_label)
+    n = _number_of_rows(n, is_outlier)
+    return float(_expected_outliers(is_outlier, anomaly_scores, n) / is_outlier.sum())
 
 
 @validate_params(
     {"recall": [Interval(Real, 0, 1, closed="right")]}, prefer_skip_nested_validation=True
 )
-def false_positive_rate_at_recall_score(y_true, y_score, *, recall=0.95, pos_label=None):
-    """Share of the inliers that are flagged by the threshold that finds enough outliers.
+def false_positive_rate_at_recall_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    recall: float = 0.95,
+    pos_label: int | str | None = None,
+) -> float:
+    """False positive rate of the strictest threshold with the given recall.
 
-    "FPR95" where the outlier is the positive class; some papers on images take the inlier.
+    This is "FPR95" with outliers as the positive class. In some papers on images, inliers are the
+    positive class.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        -1 for outliers and 1 for inliers, or any two labels with a `pos_label`.
+        -1 for outliers and 1 for inliers, or any two labels if `pos_label` is given.
     y_score : array-like of shape (n_samples,)
-        Scores, the higher, the more normal.
+        Scores. The higher, the more normal.
     recall : float, default=0.95
-        Share of the outliers to be found, in (0, 1].
+        Minimum share of the outliers to flag, in (0, 1].
     pos_label : int, str or None, default=None
-        The label of outliers, if `y_true` is not made of -1 and 1.
+        The label of outliers, if `y_true` contains other labels than -1 and 1.
 
     Returns
     -------
     rate : float
-        The smallest share, between 0 and 1: the lower, the better.
+        Share of the inliers that are flagged, between 0 and 1. The lower, the better.
 
     Raises
     ------
     ValueError
-        If `y_true` has other labels than -1 and 1 and no `pos_label` is given, if outliers or
-        inliers are missing, or if `recall` is not in (0, 1].
+        If `y_true` contains other labels than -1 and 1 and `pos_label` is None, if there are no
+        outliers or no inliers, or if `recall` is not in (0, 1].
 
     Examples
     --------
@@ -336,43 +373,48 @@ def false_positive_rate_at_recall_score(y_true, y_score, *, recall=0.95, pos_lab
     >>> false_positive_rate_at_recall_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9])
     0.3333...
     """
-    is_outlier, abnormality = _abnormality(y_true, y_score, pos_label)
-    rates, recalls, _ = _metrics.roc_curve(is_outlier, abnormality, drop_intermediate=False)
+    is_outlier, anomaly_scores = check_ranking(y_true, y_score, pos_label)
+    rates, recalls, _ = _metrics.roc_curve(is_outlier, anomaly_scores, drop_intermediate=False)
     return float(rates[np.argmax(recalls >= recall)])
 
 
-def get_scorer(name, **params):
-    """Look up a scorer, and give its metric other parameters.
+def get_scorer(name: str, **params: Any) -> Callable[..., float]:
+    """Get a scorer by name.
 
     Parameters
     ----------
     name : str
-        Of scores: "outlier_roc_auc", "outlier_average_precision", "outlier_trapezoid_auprc",
-        "f1_at_rate", "precision_at_n", "recall_at_n" and "neg_false_positive_rate_at_recall".
-        Of decisions: "outlier_precision", "outlier_recall", "outlier_f1" and
-        "outlier_balanced_accuracy". ``skgad.metrics.SCORERS`` has them all.
+        Name of the scorer. All scorers are in ``skgad.metrics.SCORERS``.
+
+        - Metrics of scores: "outlier_roc_auc", "outlier_average_precision",
+          "outlier_trapezoid_auprc", "f1_at_rate", "precision_at_n", "recall_at_n" and
+          "neg_false_positive_rate_at_recall".
+        - Metrics of decisions: "outlier_precision", "outlier_recall", "outlier_f1" and
+          "outlier_balanced_accuracy".
+
     **params : dict
-        Parameters of the metric, such as `rate`, `n`, `recall`, or the `pos_label` of labels that
-        are not -1 and 1.
+        Parameters of the metric, such as `rate`, `n`, `recall`, or `pos_label` if the labels are
+        not -1 and 1.
 
     Returns
     -------
     scorer : callable
-        ``scorer(detector, X, y)``, for the `scoring` of scikit-learn's searches and
-        cross-validation. It needs a detector with ``score_samples`` or ``decision_function``, or
-        with ``predict`` if the metric is one of decisions.
+        ``scorer(detector, X, y)``, for the parameter `scoring` of scikit-learn's searches and
+        cross-validation. The detector needs ``score_samples`` or ``decision_function``; for
+        metrics of decisions, it needs ``predict``.
 
     Raises
     ------
     ValueError
-        If there is no such name.
+        If there is no scorer with this name.
 
     Notes
     -----
-    scikit-learn keeps no public register of scorers: the names that ``scoring`` may be given are
-    fixed when ``sklearn.model_selection`` is imported. So the scorer itself is passed.
-    Detectors must have scikit-learn's sign; PyOD's ``decision_function`` has the other, and the
-    result would be mirrored.
+    Pass the scorer to `scoring`, not its name. The names that scikit-learn accepts there are fixed
+    when ``sklearn.model_selection`` is imported, and there is no public way to add to them.
+
+    The scores of the detector must be higher for more normal rows, as in scikit-learn. PyOD's
+    ``decision_function`` has the opposite sign, which would reverse the ranking.
 
     Examples
     --------
@@ -387,9 +429,15 @@ def get_scorer(name, **params):
     ...     cv=OneClassKFold(random_state=0),
     ... )
     """
-    if name not in _METRICS:
-        raise ValueError(f"There is no scorer {name!r}. The names are {', '.join(_METRICS)}.")
-    metric, response_method = _METRICS[name]
+    metric: Callable[..., float]
+    response_method: str | tuple[str, ...]
+    if name in _SCORE_METRICS:
+        metric, response_method = _SCORE_METRICS[name], SCORE_METHODS
+    elif name in _DECISION_METRICS:
+        metric, response_method = _score_decisions, "predict"
+        params["metric"] = _DECISION_METRICS[name]
+    else:
+        raise ValueError(f"There is no scorer {name!r}. Valid names are {', '.join(_NAMES)}.")
     return _metrics.make_scorer(
         metric,
         response_method=response_method,
@@ -398,78 +446,50 @@ def get_scorer(name, **params):
     )
 
 
-def _abnormality(y_true, y_score, pos_label):
-    """Which rows are outliers, and scores that are the higher, the less normal they are."""
-    is_outlier = _check_labels(y_true, pos_label)
-    y_score = check_array(column_or_1d(y_score), ensure_2d=False, dtype=np.float64)
-    check_consistent_length(is_outlier, y_score)
-    for part, rows in (("outliers", is_outlier), ("inliers", ~is_outlier)):
-        if not rows.any():
-            raise ValueError(
-                f"There are no {part} among the {len(rows)} labels, so that nothing can be ranked. "
-                "Each test fold needs both: skgad.model_selection has splitters that see to it."
-            )
-    return is_outlier, -y_score
-
-
-def _check_labels(y, pos_label=None):
-    """Which of the labels are those of outliers."""
-    y = column_or_1d(y)
-    labels = np.unique(y)
-    if pos_label is not None:
-        if len(labels) > 2:
-            raise ValueError(f"Expected two labels, got {labels.tolist()}.")
-        if len(labels) == 2 and pos_label not in labels:
-            raise ValueError(f"pos_label={pos_label!r} is none of the labels {labels.tolist()}.")
-        return y == pos_label
-    if not np.isin(labels, (-1, 1)).all():
-        raise ValueError(
-            f"Labels are -1 for outliers and 1 for inliers, got {labels[:5].tolist()}. Name the "
-            "label of outliers by pos_label, or convert them: np.where(y == label, -1, 1)."
-        )
-    return y == -1
-
-
-def _check_n(n, is_outlier):
+def _number_of_rows(n, is_outlier):
     if n is None:
         return int(is_outlier.sum())
     if n > len(is_outlier):
-        raise ValueError(f"n={n} is more than the {len(is_outlier)} rows that there are.")
+        raise ValueError(f"n={n} is greater than the number of rows, {len(is_outlier)}.")
     return n
 
 
-def _mean_hits(is_outlier, abnormality, n):
-    """Mean number of outliers among the `n` most abnormal rows, over all orders of ties."""
-    threshold = np.partition(abnormality, -n)[-n]
-    above, tied = abnormality > threshold, abnormality == threshold
-    return is_outlier[above].sum() + is_outlier[tied].mean() * (n - above.sum())
+def _expected_outliers(is_outlier, anomaly_scores, n):
+    """Number of outliers among the `n` most abnormal rows, averaged over all orders of ties."""
+    threshold = np.partition(anomaly_scores, -n)[-n]
+    is_above, is_tied = anomaly_scores > threshold, anomaly_scores == threshold
+    return is_outlier[is_above].sum() + is_outlier[is_tied].mean() * (n - is_above.sum())
 
 
-def _of_decisions(metric):
-    """Make a metric of ``predict``, whose labels are -1 and 1, take other true labels."""
-    return partial(_decision_metric, metric=metric)
+def _score_decisions(y_true, y_pred, *, metric, pos_label=None):
+    """Apply a metric of labels -1 and 1, after converting the true labels to them."""
+    return metric(np.where(outlier_mask(y_true, pos_label), -1, 1), y_pred)
 
 
-def _decision_metric(y_true, y_pred, *, metric, pos_label=None):
-    return metric(np.where(_check_labels(y_true, pos_label), -1, 1), y_pred)
-
-
-_OUTLIER = {"pos_label": -1, "zero_division": 0}
-
-#: For each name: the metric, and what it takes of the detector.
-_METRICS = {
-    "outlier_roc_auc": (outlier_roc_auc_score, SCORE_METHODS),
-    "outlier_average_precision": (outlier_average_precision_score, SCORE_METHODS),
-    "outlier_trapezoid_auprc": (outlier_trapezoid_auprc_score, SCORE_METHODS),
-    "f1_at_rate": (f1_at_rate_score, SCORE_METHODS),
-    "precision_at_n": (precision_at_n_score, SCORE_METHODS),
-    "recall_at_n": (recall_at_n_score, SCORE_METHODS),
-    "neg_false_positive_rate_at_recall": (false_positive_rate_at_recall_score, SCORE_METHODS),
-    "outlier_precision": (_of_decisions(partial(_metrics.precision_score, **_OUTLIER)), "predict"),
-    "outlier_recall": (_of_decisions(partial(_metrics.recall_score, **_OUTLIER)), "predict"),
-    "outlier_f1": (_of_decisions(partial(_metrics.f1_score, **_OUTLIER)), "predict"),
-    "outlier_balanced_accuracy": (_of_decisions(_metrics.balanced_accuracy_score), "predict"),
+_SCORE_METRICS: dict[str, Callable[..., float]] = {
+    "outlier_roc_auc": outlier_roc_auc_score,
+    "outlier_average_precision": outlier_average_precision_score,
+    "outlier_trapezoid_auprc": outlier_trapezoid_auprc_score,
+    "f1_at_rate": f1_at_rate_score,
+    "precision_at_n": precision_at_n_score,
+    "recall_at_n": recall_at_n_score,
+    "neg_false_positive_rate_at_recall": false_positive_rate_at_recall_score,
 }
 
-#: Scorers by name, with the outlier as the positive class: ``scoring=SCORERS["outlier_f1"]``.
-SCORERS = MappingProxyType({name: get_scorer(name) for name in _METRICS})
+_OUTLIERS = {"pos_label": -1, "zero_division": 0}
+_DECISION_METRICS: dict[str, Callable[..., float]] = {
+    "outlier_precision": partial(_metrics.precision_score, **_OUTLIERS),
+    "outlier_recall": partial(_metrics.recall_score, **_OUTLIERS),
+    "outlier_f1": partial(_metrics.f1_score, **_OUTLIERS),
+    "outlier_balanced_accuracy": _metrics.balanced_accuracy_score,
+}
+
+_NAMES = [*_SCORE_METRICS, *_DECISION_METRICS]
+
+#: Scorers by name, with outliers as the positive class: ``scoring=SCORERS["outlier_f1"]``.
+SCORERS: Mapping[str, Callable[..., float]] = MappingProxyType(
+    {name: get_scorer(name) for name in _NAMES}
+)
+
+# Names that skgad.inspection still imports.
+_abnormality, _check_labels = check_ranking, outlier_mask

@@ -1,4 +1,4 @@
-"""The loaders, and the splits of the benchmarks, on the real data and on files made up here."""
+"""Loaders and splits of the benchmarks, on real data and on small files written by the tests."""
 
 import gzip
 import sys
@@ -29,14 +29,14 @@ import protocols  # noqa: E402
 
 @pytest.fixture
 def folder(tmp_path):
-    """A data_home with one small file, stored column by column as small integers."""
+    """A data_home with one small file: small integers in Fortran order."""
     (tmp_path / "adbench").mkdir()
     X = np.asfortranarray(np.arange(200, dtype=np.uint8).reshape(100, 2))
     np.savez(tmp_path / "adbench" / "toy.npz", X=X, y=np.arange(100, dtype=np.uint8)[:, None] >= 90)
     return tmp_path
 
 
-def test_a_file_is_loaded_as_float_rows_and_integer_labels(folder):
+def test_files_are_loaded_as_float_rows_and_integer_labels(folder):
     toy = load_adbench("toy", folder)
     assert list_adbench(folder) == ["toy"]
     assert toy.data.dtype == np.float32
@@ -59,12 +59,12 @@ def test_a_file_is_loaded_as_float_rows_and_integer_labels(folder):
         lambda home: load_adbench("a", home),
     ],
 )
-def test_a_missing_file_is_named_with_its_source_and_the_remedy(load, tmp_path):
+def test_a_missing_file_raises_an_error_with_its_source(load, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"does not exist. Get it from https.*SKGAD_DATA"):
         load(tmp_path)
 
 
-def test_the_folder_can_come_from_the_environment(folder, monkeypatch):
+def test_data_home_defaults_to_the_environment_variable(folder, monkeypatch):
     monkeypatch.setenv("SKGAD_DATA", str(folder))
     assert load_adbench("toy").data.shape == (100, 2)
 
@@ -102,16 +102,16 @@ def test_the_known_rate_flags_that_many_and_metrics_know_perfect_and_reversed_sc
     assert protocols.flag_percentile(np.arange(100.0), 0.2).sum() == 20
 
 
-def test_arrhythmia_is_that_of_the_papers(data_home):
+def test_arrhythmia_has_the_sizes_of_the_papers(data_home):
     bunch = load_arrhythmia(data_home)
     assert bunch.data.shape == (452, 274)
     assert bunch.target.sum() == 66
     split = protocols.split_arrhythmia(bunch.data, bunch.target)
     assert len(split.X_train) == len(split.X_test) == 226
-    assert split.y_test.sum() == 32  # so that 34 anomalies are among the training rows
+    assert split.y_test.sum() == 32  # the other 34 anomalies are training rows
 
 
-def test_kdd99_is_that_of_the_papers(data_home):
+def test_kdd99_has_the_sizes_of_the_papers(data_home):
     bunch = load_kdd99(data_home)
     assert bunch.data.shape == (494_021, 121)
     assert bunch.target.sum() == 97_278
@@ -126,7 +126,7 @@ CONNECTION |= {"service": "http", "flag": "SF", "logged_in": "1", "rerror_rate":
 
 
 def write_connections(path, rows):
-    """Write a file of KDD Cup 1999: connections, and what follows their columns."""
+    """Write a file in the format of KDD Cup 1999: connections and further columns."""
     path.parent.mkdir(exist_ok=True)
     lines = [",".join([*(CONNECTION | changes).values(), *more]) for changes, *more in rows]
     with gzip.open(path, "wt") as file:
@@ -143,7 +143,7 @@ def nsl_folder(tmp_path):
     return tmp_path
 
 
-def test_kdd99_as_a_frame_is_the_table_as_it_is(tmp_path):
+def test_kdd99_as_a_frame_is_not_encoded(tmp_path):
     rows = [({}, "normal."), ({}, "smurf.")]
     write_connections(tmp_path / "kdd" / "kddcup.data_10_percent.gz", rows)
     bunch = load_kdd99(tmp_path, as_frame=True)
@@ -166,7 +166,7 @@ def test_kdd99_as_a_frame_is_the_table_as_it_is(tmp_path):
         ("test", ["mscan"]),
     ],
 )
-def test_nsl_kdd_has_the_same_columns_in_both_of_its_files(subset, attacks, nsl_folder):
+def test_nsl_kdd_has_the_same_columns_in_all_subsets(subset, attacks, nsl_folder):
     bunch = load_nsl_kdd(nsl_folder, subset=subset)
     assert bunch.attack.tolist() == attacks
     assert bunch.target.tolist() == [int(attack != "normal") for attack in attacks]
@@ -177,26 +177,26 @@ def test_nsl_kdd_has_the_same_columns_in_both_of_its_files(subset, attacks, nsl_
     assert not any("difficulty" in name for name in bunch.feature_names)
 
 
-def test_nsl_kdd_as_a_frame_is_the_table_as_it_is(nsl_folder):
+def test_nsl_kdd_as_a_frame_is_not_encoded(nsl_folder):
     bunch = load_nsl_kdd(nsl_folder, subset="test", as_frame=True)
     assert [*bunch.data] == bunch.feature_names == KDD99_COLUMNS
     assert bunch.data["protocol_type"].tolist() == ["icmp"]
     assert bunch.file.tolist() == [1]
 
 
-def test_nsl_kdd_names_the_subsets_it_knows(nsl_folder):
+def test_nsl_kdd_raises_an_error_for_an_unknown_subset(nsl_folder):
     with pytest.raises(ValueError, match="subset must be 'all', 'train' or 'test', got 'half'"):
         load_nsl_kdd(nsl_folder, subset="half")
 
 
-def test_nsl_kdd_is_that_of_the_papers(data_home):
+def test_nsl_kdd_has_the_sizes_of_the_papers(data_home):
     bunch = load_nsl_kdd(data_home)
     assert bunch.data.shape == (77_054 + 71_463, 126)
     assert bunch.target.sum() == 71_463
     assert np.bincount(bunch.file).tolist() == [125_973, 22_544]
 
 
-def test_the_rarer_cover_types_are_anomalies(tmp_path):
+def test_rare_cover_types_are_anomalies(tmp_path):
     (tmp_path / "covertype").mkdir()
     samples = np.arange(7 * 54.0).reshape(7, 54)
     for name, values in {"samples": samples, "targets": np.arange(1, 8)}.items():
@@ -208,14 +208,14 @@ def test_the_rarer_cover_types_are_anomalies(tmp_path):
     assert bunch.feature_names[10:15:4] == ["Wilderness_Area_0", "Soil_Type_0"]
 
 
-def test_a_folder_without_the_cover_types_is_not_filled_by_a_download(tmp_path):
+def test_missing_cover_types_are_not_downloaded(tmp_path):
     (tmp_path / "covertype").mkdir()
     with pytest.raises(FileNotFoundError, match="fetch_covtype"):
         load_covertype(tmp_path)
     assert not [*(tmp_path / "covertype").iterdir()]
 
 
-def test_frauds_are_anomalies_whose_class_the_file_quotes(tmp_path):
+def test_frauds_are_anomalies(tmp_path):
     (tmp_path / "creditcard").mkdir()
     (tmp_path / "creditcard" / "creditcard.csv").write_text(
         '"Time","V1","Amount","Class"\n0,-1.5,149.62,"0"\n406,-2.3,0,"1"\n'
@@ -227,7 +227,7 @@ def test_frauds_are_anomalies_whose_class_the_file_quotes(tmp_path):
 
 
 @pytest.mark.parametrize("ports", [False, True])
-def test_doh_does_not_tell_whose_flow_it_is(ports, tmp_path):
+def test_doh_has_no_columns_that_identify_the_machine(ports, tmp_path):
     (tmp_path / "doh").mkdir()
     columns = "SourceIP DestinationIP SourcePort DestinationPort TimeStamp Duration "
     columns += "ResponseTimeTimeMean ResponseTimeTimeMedian ResponseTimeTimeSkewFromMedian Label"
@@ -312,7 +312,7 @@ def test_arn_on_bank_has_the_sizes_of_the_paper(known, n_known, data_home):
     assert np.bincount(split.y_test).tolist() == [7614, 1740]
 
 
-def test_bank_is_that_of_the_papers(data_home):
+def test_bank_has_the_sizes_of_the_papers(data_home):
     bunch = load_bank(data_home)
     assert bunch.data.shape == (41_188, 10)
     assert bunch.target.sum() == 4640
@@ -321,7 +321,7 @@ def test_bank_is_that_of_the_papers(data_home):
     assert bunch.data.nunique().sum() == 53
 
 
-def test_adbench_holds_what_its_table_says(data_home):
+def test_adbench_has_the_sizes_of_its_table(data_home):
     assert len(list_adbench(data_home)) >= 21
     bunch = load_adbench("25_musk", data_home)
     assert bunch.data.shape == (3062, 166)

@@ -1,5 +1,6 @@
-"""Metrics with the outlier as the positive class, and their scorers."""
+"""Metrics with outliers as the positive class, and their scorers."""
 
+import pickle
 from itertools import permutations
 
 import numpy as np
@@ -27,7 +28,7 @@ from skgad.metrics import (
 )
 from skgad.model_selection import OneClassKFold
 
-OF_SCORES = [
+METRICS = [
     outlier_roc_auc_score,
     outlier_average_precision_score,
     outlier_trapezoid_auprc_score,
@@ -40,7 +41,7 @@ OF_SCORES = [
 
 @st.composite
 def labels_and_scores(draw, max_size=12):
-    """Labels of both kinds, and scores that often tie."""
+    """Labels with outliers and inliers, and scores with many ties."""
     labels = draw(st.lists(st.sampled_from([-1, 1]), min_size=2, max_size=max_size))
     labels[:2] = -1, 1
     n = len(labels)
@@ -49,7 +50,7 @@ def labels_and_scores(draw, max_size=12):
 
 
 @given(labels_and_scores())
-def test_roc_auc_is_a_share_of_pairs(rows):
+def test_roc_auc_is_the_share_of_correctly_ordered_pairs(rows):
     y, scores = rows
     outliers, inliers = scores[y == -1][:, None], scores[y == 1]
     expected = ((outliers < inliers) + 0.5 * (outliers == inliers)).mean()
@@ -57,7 +58,7 @@ def test_roc_auc_is_a_share_of_pairs(rows):
 
 
 @given(labels_and_scores())
-def test_precision_recall_curves_are_summed_as_their_names_say(rows):
+def test_areas_under_the_precision_recall_curve_follow_their_formulas(rows):
     y, scores = rows
     points = [(0.0, 1.0)]  # recall and precision below each score
     for threshold in np.unique(scores):
@@ -72,7 +73,7 @@ def test_precision_recall_curves_are_summed_as_their_names_say(rows):
     assert outlier_trapezoid_auprc_score(y, scores) == pytest.approx(lines)
 
 
-def test_a_constant_score_gets_what_the_docs_say():
+def test_constant_scores_have_the_documented_values():
     y, scores = np.repeat([-1, 1], [20, 80]), np.zeros(100)
     assert outlier_roc_auc_score(y, scores) == 0.5
     assert outlier_average_precision_score(y, scores) == pytest.approx(0.2)
@@ -83,16 +84,16 @@ def test_a_constant_score_gets_what_the_docs_say():
 
 
 @given(labels_and_scores(), st.floats(0.05, 0.95))
-def test_f1_at_a_percentile_is_that_of_the_papers(rows, rate):
+def test_f1_at_a_percentile_is_computed_as_in_the_papers(rows, rate):
     y, scores = rows
-    energy = -scores  # DAGMM's name; the tables flag the rows at or above its percentile
+    energy = -scores  # the name in DAGMM, which flags the rows at or above its percentile
     flagged = energy >= np.percentile(energy, 100 * (1 - rate))
     expected = 2 * (flagged & (y == -1)).sum() / (flagged.sum() + (y == -1).sum())
     assert f1_at_rate_score(y, scores, rate=rate) == pytest.approx(expected)
 
 
 @given(labels_and_scores(max_size=6), st.integers(1, 6))
-def test_ties_count_by_the_mean_over_all_orders(rows, n):
+def test_ties_are_averaged_over_all_orders(rows, n):
     y, scores = rows
     n = min(n, len(y))
     hits = []
@@ -109,14 +110,14 @@ def test_ties_count_by_the_mean_over_all_orders(rows, n):
 
 
 @given(labels_and_scores())
-def test_at_the_number_of_outliers_three_metrics_are_one(rows):
+def test_precision_recall_and_f1_are_equal_at_the_number_of_outliers(rows):
     expected = precision_at_n_score(*rows)
     assert recall_at_n_score(*rows) == expected
     assert f1_at_rate_score(*rows, ties="mean") == pytest.approx(expected)
 
 
 @given(labels_and_scores(), st.floats(0.01, 1))
-def test_false_positive_rate_is_that_of_the_strictest_threshold(rows, recall):
+def test_false_positive_rate_belongs_to_the_strictest_threshold(rows, recall):
     y, scores = rows
     rates = [
         (scores[y == 1] <= threshold).mean()
@@ -126,15 +127,15 @@ def test_false_positive_rate_is_that_of_the_strictest_threshold(rows, recall):
     assert false_positive_rate_at_recall_score(y, scores, recall=recall) == min(rates)
 
 
-def test_no_threshold_is_passed_over():
+def test_false_positive_rate_considers_every_threshold():
     """The second of three lies on the straight line between the others."""
     y, scores = [-1, 1] * 3, [0, 0, 1, 1, 2, 2]
     assert false_positive_rate_at_recall_score(y, scores, recall=0.6) == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("metric", OF_SCORES)
+@pytest.mark.parametrize("metric", METRICS)
 @given(rows=labels_and_scores())
-def test_a_metric_depends_on_the_ranking_alone(metric, rows):
+def test_metrics_depend_only_on_the_ranking(metric, rows):
     y, scores = rows
     if metric is f1_at_rate_score:  # its percentile is interpolated
         metric = lambda y, scores: f1_at_rate_score(y, scores, ties="mean")  # noqa: E731
@@ -145,19 +146,19 @@ def test_a_metric_depends_on_the_ranking_alone(metric, rows):
     assert metric(y.tolist(), scores.tolist()) == metric(y, scores)
 
 
-@pytest.mark.parametrize("metric", OF_SCORES)
+@pytest.mark.parametrize("metric", METRICS)
 @given(rows=labels_and_scores())
 def test_other_labels_need_a_pos_label(metric, rows):
     y, scores = rows
     expected = metric(y, scores)
     assert metric((y == -1).astype(int), scores, pos_label=1) == expected
-    assert metric(np.where(y == -1, "odd", "usual"), scores, pos_label="odd") == expected
+    assert metric(np.where(y == -1, "outlier", "inlier"), scores, pos_label="outlier") == expected
     with pytest.raises(ValueError, match=r"-1 for outliers and 1 for inliers, got \[0, 1\]"):
         metric((y == -1).astype(int), scores)
 
 
-@pytest.mark.parametrize("metric", OF_SCORES)
-def test_what_cannot_be_ranked_is_refused(metric):
+@pytest.mark.parametrize("metric", METRICS)
+def test_invalid_labels_and_scores_raise_an_error(metric):
     with pytest.raises(ValueError, match="no outliers among the 3 labels"):
         metric([1, 1, 1], [1, 2, 3])
     with pytest.raises(ValueError, match="no inliers among the 3 labels"):
@@ -168,7 +169,7 @@ def test_what_cannot_be_ranked_is_refused(metric):
         metric([-1, 1, 1], [1, 2, np.nan])
     with pytest.raises(ValueError, match=r"two labels, got \[0, 1, 2\]"):
         metric([0, 1, 2], [1, 2, 3], pos_label=1)
-    with pytest.raises(ValueError, match=r"pos_label=7 is none of the labels \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"pos_label=7 is not one of the labels \[0, 1\]"):
         metric([0, 1, 1], [1, 2, 3], pos_label=7)
 
 
@@ -183,13 +184,13 @@ def test_what_cannot_be_ranked_is_refused(metric):
         (false_positive_rate_at_recall_score, {"recall": 0}),
     ],
 )
-def test_bad_parameters_are_named(metric, params):
+def test_invalid_parameters_raise_an_error(metric, params):
     with pytest.raises(ValueError, match=f"'{next(iter(params))}' parameter"):
         metric([-1, 1, 1], [1, 2, 3], **params)
 
 
-def test_more_rows_than_there_are_cannot_be_looked_at():
-    with pytest.raises(ValueError, match="n=4 is more than the 3 rows"):
+def test_n_greater_than_the_number_of_rows_raises_an_error():
+    with pytest.raises(ValueError, match="n=4 is greater than the number of rows, 3"):
         precision_at_n_score([-1, 1, 1], [1, 2, 3], n=4)
 
 
@@ -235,7 +236,7 @@ def test_every_scorer_works_in_a_search(name):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_scorers_take_the_outlier_for_the_positive_class():
+def test_outliers_are_the_positive_class_of_scorers():
     X, y = rows_with_outliers()
     detector = IsolationForest(random_state=0).fit(X[y == 1])
     scores, labels = detector.score_samples(X), detector.predict(X)
@@ -253,18 +254,18 @@ def test_scorers_take_the_outlier_for_the_positive_class():
         assert SCORERS[name](detector, X, y) == pytest.approx(value), name
 
 
-def test_a_detector_needs_scores_or_decisions_only():
+def test_a_detector_needs_only_the_response_of_the_metric():
     X, y = rows_with_outliers()
-    one = get_scorer("outlier_roc_auc")(OnlyScores().fit(X), X, y)
-    assert one == get_scorer("outlier_roc_auc")(OnlyDecisions().fit(X), X, y)
-    assert one > 0.9
+    auc = get_scorer("outlier_roc_auc")(OnlyScores().fit(X), X, y)
+    assert auc == get_scorer("outlier_roc_auc")(OnlyDecisions().fit(X), X, y)
+    assert auc > 0.9
     assert 0 < get_scorer("outlier_f1")(OnlyDecisions().fit(X), X, y) <= 1
     with pytest.raises(AttributeError, match="predict"):
         get_scorer("outlier_f1")(OnlyScores().fit(X), X, y)
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_our_detectors_are_scored(name, device):
+def test_skgad_detectors_can_be_scored(name, device):
     X = table(60)
     y = np.repeat([1, -1], [40, 20])
     results = cross_validate(
@@ -273,7 +274,7 @@ def test_our_detectors_are_scored(name, device):
     assert all(np.isfinite(results[f"test_{scorer}"]).all() for scorer in SCORERS)
 
 
-def test_parameters_of_a_metric_are_given_to_its_scorer():
+def test_parameters_are_passed_to_the_metric():
     X, y = rows_with_outliers()
     detector = OnlyScores().fit(X)
     scores = detector.score_samples(X)
@@ -284,7 +285,7 @@ def test_parameters_of_a_metric_are_given_to_its_scorer():
         assert get_scorer(name, pos_label=1)(OnlyDecisions(), X, y == -1) == expected, name
 
 
-def test_a_row_is_scored_once_for_all_scorers():
+def test_rows_are_scored_once_for_all_scorers():
     calls = []
 
     class Counting(OnlyDecisions):
@@ -299,12 +300,20 @@ def test_a_row_is_scored_once_for_all_scorers():
     assert calls == [45, 45]
 
 
-def test_an_unknown_scorer_is_refused_with_the_names():
-    with pytest.raises(ValueError, match="no scorer 'roc_auc'. The names are outlier_roc_auc"):
+def test_an_unknown_scorer_raises_an_error_with_the_valid_names():
+    with pytest.raises(ValueError, match="no scorer 'roc_auc'. Valid names are outlier_roc_auc"):
         get_scorer("roc_auc")
 
 
-def test_no_register_of_scikit_learn_is_changed():
+@pytest.mark.parametrize("name", SCORERS)
+def test_scorers_can_be_shown_and_pickled(name):
+    X, y = rows_with_outliers()
+    scorer = pickle.loads(pickle.dumps(SCORERS[name]))
+    assert scorer(OnlyDecisions(), X, y) == SCORERS[name](OnlyDecisions(), X, y)
+    assert repr(scorer).startswith("make_scorer(")
+
+
+def test_scorers_of_scikit_learn_are_left_unchanged():
     assert not set(SCORERS) & set(sklearn_metrics.get_scorer_names())
     with pytest.raises(TypeError):
         SCORERS["mine"] = None
