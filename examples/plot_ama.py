@@ -2,14 +2,15 @@
 Mirrored pairs
 ==============
 
-What AMA's critic, its mixtures and its atypical codes look like, and one
-line of digits for every detector of the package. Figures 2 and 4 of the paper
-in small: with the handwritten digits of scikit-learn, 8 by 8 pixels.
+This example shows what the critic of AMA, its mixtures and its atypical codes
+do, and compares the reconstructions of all detectors of the package. It is a
+small version of figures 2 and 4 of the paper, with the handwritten digits of
+scikit-learn, 8 by 8 pixels.
 """
 
 # %%
-# The digits 0 to 4 are normal, and one half of the data is held out.
-# Pixels are numbers from 0 to 1.
+# The digits 0 to 4 are normal, and half of the data is held out. Pixels are
+# numbers from 0 to 1.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,22 +34,23 @@ X_test, y_test = X[half:], is_normal[half:]
 # %%
 # With and without the mirror
 # ---------------------------
-# The critic looks at pairs. A row beside itself, :math:`(x, x)`, is to be
-# rated above a row beside its image, :math:`(x, \hat x)`. A critic that does
-# not see the first of the two can only say whether :math:`\hat x` is like
-# the training rows, not whether it is like :math:`x`. This builds one: any
-# object may build the networks, and what it calls ``critic`` is the critic.
+# The critic rates pairs. It learns to rate a row paired with itself,
+# :math:`(x, x)`, above a row paired with its mirror image,
+# :math:`(x, \hat x)`. A critic that does not see the first row of a pair can
+# only tell whether :math:`\hat x` resembles the training rows, not whether it
+# resembles :math:`x`. The following class builds such a critic. Any object
+# can build the networks, and its method ``critic`` returns the critic.
 
 
 class Second(nn.Module):
-    """The second of two rows that are side by side."""
+    """Select the second row of each pair."""
 
     def forward(self, pair):
         return pair.chunk(2, dim=-1)[1]
 
 
 class WithoutMirror(skgad.ConvNet):
-    """The critic sees an image and not of which row it is the image."""
+    """Networks whose critic does not see the row of a mirror image."""
 
     def critic(self, n_features, _):
         critic = self.discriminator(n_features)
@@ -71,12 +73,12 @@ without = clone(ama).set_params(
 without.fit(X_train)
 
 
-def show(lines):
-    """Draw lines of digits, each under its title."""
+def show(images):
+    """Draw one row of digits for each title."""
     _, axes = plt.subplots(
-        len(lines), 10, figsize=(7, 0.95 * len(lines)), layout="constrained"
+        len(images), 10, figsize=(7, 0.95 * len(images)), layout="constrained"
     )
-    for row, (title, digits) in zip(axes, lines.items(), strict=True):
+    for row, (title, digits) in zip(axes, images.items(), strict=True):
         row[0].set_title(title, loc="left", fontsize=9)
         for ax, pixels in zip(row, digits, strict=True):
             ax.imshow(pixels.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
@@ -86,26 +88,26 @@ def show(lines):
 first = [np.flatnonzero(digit[half:] == d)[0] for d in range(10)]
 
 
-def line_of(name, detector):
-    """Reconstructions, with the area under the ROC curve as their title."""
+def reconstructions(name, detector):
+    """Reconstruct the first digits; the title has the area under the ROC."""
     auroc = roc_auc_score(y_test, detector.score_samples(X_test))
     return {f"{name}, AUROC {auroc:.2f}": detector.reconstruct(X_test[first])}
 
 
 show(
     {"held out": X_test[first]}
-    | line_of("AMA", ama)
-    | line_of("no mirror", without)
+    | reconstructions("AMA", ama)
+    | reconstructions("no mirror", without)
 )
 
 # %%
-# Without the mirror the images look like digits, but not like those that they
-# should be images of.
+# Without the mirror, the reconstructions look like digits, but not like the
+# digits that they reconstruct.
 #
 # Inliers and outliers
 # --------------------
-# ``sample`` decodes mixtures of codes of training rows, or codes that are
-# atypical of them: the negatives that AMA can be trained with.
+# ``sample`` decodes mixtures of the codes of training rows, or atypical codes.
+# The latter are the negatives that AMA can be trained with.
 
 show(
     {
@@ -117,21 +119,21 @@ show(
 # %%
 # R-scores of several sources
 # ---------------------------
-# The R-score says how far apart :math:`(x, x)` and :math:`(x, \hat x)` are
-# for the critic. In the paper, pictures that are simpler than the training
-# rows have *lower* ones; it takes the density of the R-scores of the training
-# rows for its A-score, which is low on both sides
+# The R-score measures how far apart :math:`(x, x)` and :math:`(x, \hat x)`
+# are for the critic. In the paper, images that are simpler than the training
+# rows have *lower* R-scores. The A-score of the paper is therefore the density
+# of the R-scores of the training rows, which is low on both sides
 # (``score_type="likelihood"``).
 
 rng = np.random.default_rng(0)
-grey = np.repeat(rng.random((300, 1), dtype=np.float32), 64, axis=1)
+gray = np.repeat(rng.random((300, 1), dtype=np.float32), 64, axis=1)
 blurred = gaussian_filter(X_test[y_test].reshape(-1, 8, 8), (0, 2, 2))
 sources = {
     "training": X_train,
     "held out, 0 to 4": X_test[y_test],
     "held out, 5 to 9": X_test[~y_test],
     "0 to 4, blurred": blurred.reshape(-1, 64),
-    "one grey": grey,
+    "uniform gray": gray,
     "noise": rng.random((300, 64), dtype=np.float32),
 }
 values = {name: -ama.score_samples(rows) for name, rows in sources.items()}
@@ -144,13 +146,13 @@ ax.set(xscale="log", xlabel="R-score", ylabel="density")
 ax.legend(fontsize=8)
 
 # %%
-# One line for each detector
-# --------------------------
-# All with the same convolutions, the others without a sigmoid at the end. A
-# detector should give the five digits on the left back, and not those on the
+# All detectors
+# -------------
+# All detectors use the same convolutions. Only AMA has a sigmoid at the end. A
+# detector should reconstruct the five digits on the left, and not those on the
 # right.
 
-lines = {"held out": X_test[first]}
+images = {"held out": X_test[first]}
 for name in ("ALAD", "RCGAN", "WAE", "CoRA", "WALDO", "ARN"):
     detector = getattr(skgad, name)(
         latent_dim=16,
@@ -158,6 +160,6 @@ for name in ("ALAD", "RCGAN", "WAE", "CoRA", "WALDO", "ARN"):
         max_epochs=90,
         random_state=0,
     )
-    lines |= line_of(name, detector.fit(X_train))
-show(lines | line_of("AMA", ama))
+    images |= reconstructions(name, detector.fit(X_train))
+show(images | reconstructions("AMA", ama))
 plt.show()

@@ -2,17 +2,18 @@
 What the noise of ARN does
 ==========================
 
-ARN makes of each row a *variant*, near it, and trains a discriminator to tell
-rows from variants: the discriminator is the detector. Its paper draws the
-numbers of a variant from normal distributions around what is decoded; in the
-code that its authors released there is no such draw. In two dimensions one
-can see what depends on it.
+ARN turns each row into a *variant* near it, and trains a discriminator to tell
+rows from variants. The discriminator is the detector. According to the paper,
+the numbers of a variant are drawn from normal distributions around the output
+of the decoder. The code that its authors released has no such draw. This
+example shows in two dimensions why the noise matters.
 """
 
 # %%
-# Made-up rows on two moons, all of them normal. With ``noise_scale=0`` the
-# numbers of a variant are as they are decoded, with 2, the default, their
-# standard deviation is up to twice that of the column.
+# The synthetic rows are on two moons, and all of them are normal. With
+# ``noise_scale=0``, the numbers of a variant are the output of the decoder.
+# With 2, the default, noise is added. Its standard deviation is up to twice
+# that of the column.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,18 +38,19 @@ detectors = {
 # %%
 # The discriminator
 # -----------------
-# Colours and lines are its logit: blue is normal, and the line in black is
-# where it cannot tell a row from a variant. Without noise a variant is its row
-# a little nearer to the middle. The discriminator has only that to go by, and
-# in most directions a point looks the more normal, the farther out it is. With
-# noise, variants are all around the rows, and the line goes around the moons.
+# Colors show the logit of the discriminator: blue is normal. On the black
+# line, the discriminator cannot tell a row from a variant. Without noise, a
+# variant is its row moved slightly towards the center. This is the only
+# difference that the discriminator can use, and in most directions, points
+# look more normal the farther out they are. With noise, variants surround the
+# rows, and the line surrounds the moons.
 
 grid = np.linspace(-4, 4, 121)
 points = np.stack(np.meshgrid(grid, grid), axis=-1)
 
 
 def draw(detector, ax):
-    """Level lines of the discriminator, with rows."""
+    """Draw contours of the discriminator, and rows."""
     logits = detector.score_samples(points.reshape(-1, 2))
     logits = logits.reshape(points.shape[:2])
     limit = np.abs(logits).max()
@@ -69,8 +71,8 @@ for ax, (scale, detector) in zip(axes, detectors.items(), strict=True):
 axes[0].legend()
 
 # %%
-# The same in numbers: how far rows are spread, and their variants, and how
-# well the discriminator tells new rows from points anywhere in the picture.
+# The following numbers compare the spread of rows and variants, and measure
+# how well the discriminator tells new rows from points anywhere in the figure.
 
 new, _ = make_moons(1000, noise=0.08, random_state=1)
 new = (new - new.mean(axis=0)) / new.std(axis=0)
@@ -80,20 +82,20 @@ print(f"standard deviation of the rows {X.std():.2f}")
 for scale, detector in detectors.items():
     scores = detector.score_samples(np.concatenate([new, anywhere]))
     print(
-        f"noise_scale={scale}: "
-        f"of the variants {detector.sample(1000, random_state=0).std():.2f}, "
+        f"noise_scale={scale}: standard deviation of the variants "
+        f"{detector.sample(1000, random_state=0).std():.2f}, "
         f"AUROC {roc_auc_score(is_row, scores):.2f}"
     )
 
 # %%
 # The abnormal version of a row
 # -----------------------------
-# ``reconstruct(kind="outlier")`` makes several variants of a row and takes
-# the nearest of those that the discriminator calls outliers. Each line leads
-# from a row to it. The draws are the same for all rows, so that the answer for
-# a row does not depend on the others, and lines have few directions.
-# `variant_distance_` is how long such a line is in the mean, in units of the
-# mean distance of a row to the middle.
+# ``reconstruct(kind="outlier")`` makes several variants of a row and returns
+# the nearest one that the discriminator calls an outlier. Each line connects a
+# row with this variant. The draws are the same for all rows, so that the
+# result for a row does not depend on the others. The lines therefore have few
+# directions. ``variant_distance_`` is the average length of such a line, in
+# units of the mean distance of a row to the center.
 
 detector = detectors[2]
 rows = new[:60]

@@ -2,17 +2,17 @@
 Variants of digits
 ==================
 
-What ARN takes for the smallest step from a normal row to an abnormal one:
-figure 3 of its paper, with the handwritten digits of scikit-learn, 8 by 8
-pixels, and fully connected networks.
+This example shows the smallest step from a normal row to an abnormal one,
+according to ARN. It reproduces figure 3 of the paper with the handwritten
+digits of scikit-learn, 8 by 8 pixels, and fully connected networks.
 """
 
 # %%
-# Pixels are black or white, and each of them is a category with two levels. So
-# a pixel has two columns here, and ``categorical="gumbel"`` draws one of the
-# two. All ten digits are normal. The last images are held out. A large
-# `kl_weight` leaves little in the codes, so that variants differ from their
-# rows.
+# Pixels are black or white, so that each pixel is a category with two levels.
+# It therefore has two columns, and ``categorical="gumbel"`` draws one of them.
+# All ten digits are normal. The last images are held out. With a large
+# ``kl_weight``, the codes contain little information about the row, so that
+# variants differ from their rows.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,12 +28,12 @@ X = (X > 7).astype(np.float32)
 
 
 def encode(pixels):
-    """Two columns for each pixel, side by side."""
+    """Encode each pixel in two adjacent columns."""
     return np.stack([1 - pixels, pixels], axis=-1).reshape(len(pixels), -1)
 
 
 def decode(rows):
-    """Pixels of encoded rows."""
+    """Return the pixels of encoded rows."""
     return rows[:, 1::2]
 
 
@@ -52,19 +52,19 @@ held_out = encode(X[-300:])
 # %%
 # Rows and variants
 # -----------------
-# The first line are digits that were not in the training. ``reconstruct(X)``
-# decodes the mean of the code, with the likelier colour of each pixel. With
-# ``kind="outlier"`` it is the nearest of several draws that the discriminator
-# calls an outlier. One sees the digit that it was, with pixels that are
-# missing or too many.
+# The first row shows digits that were not used for training.
+# ``reconstruct(X)`` decodes the mean of the code, with the more likely color
+# of each pixel. With ``kind="outlier"``, it returns the nearest of several
+# draws that the discriminator calls an outlier. The original digit is still
+# visible, with missing or additional pixels.
 
 
-def show(lines):
-    """Draw lines of digits, each under its title."""
+def show(images):
+    """Draw one row of digits for each title."""
     _, axes = plt.subplots(
-        len(lines), 10, figsize=(7, 0.95 * len(lines)), layout="constrained"
+        len(images), 10, figsize=(7, 0.95 * len(images)), layout="constrained"
     )
-    for row, (title, digits) in zip(axes, lines.items(), strict=True):
+    for row, (title, digits) in zip(axes, images.items(), strict=True):
         row[0].set_title(title, loc="left", fontsize=9)
         for ax, pixels in zip(row, digits, strict=False):
             ax.imshow(pixels.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
@@ -85,14 +85,13 @@ show(
 )
 
 # %%
-# What the discriminator sees
-# ---------------------------
-# It tells variants of held-out digits from the digits. What it has learned are
-# the errors of the decoder, and not what a digit is: digits with pixels that
-# are flipped at random, of which it has seen none, pass for normal.
+# What the discriminator has learned
+# ----------------------------------
+# The discriminator tells variants of held-out digits from the digits. It has
+# learned the errors of the decoder, and not what a digit is: digits with
+# randomly flipped pixels, of which it has seen none, pass for normal.
 # ``noise_scale`` is for numbers, and there are none here. The distance to the
-# reconstruction, which joins the discriminator in the default score, does find
-# them.
+# reconstruction, which is a part of the default score, does find these digits.
 
 changed = decode(variants) != X[-300:]
 print(f"pixels that a variant changes: {changed.sum(axis=1).mean():.1f}")

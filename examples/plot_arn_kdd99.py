@@ -2,19 +2,19 @@
 Variants of network connections
 ===============================
 
-Figure 6 of the paper on ARN: what a normal connection has in its columns, what
-its abnormal version has, and what a real attack has. The table is KDD99
-without its two most frequent attacks, "smurf" and "neptune", so that normal
-connections are the majority (KDDCUP99_Rev in the paper).
+This example reproduces figure 6 of the paper on ARN. It compares the columns
+of a normal connection, of its abnormal version and of a real attack. The table
+is KDD99 without its two most frequent attacks, "smurf" and "neptune", so that
+normal connections are the majority (KDDCUP99_Rev in the paper).
 
-The file is not in the repository: where it is absent, this page shows the
-script alone, and the script stops with the error of `load_kdd99`, which says
+The dataset is not in the repository. If it is missing, this page shows only
+the script, and the script raises the error of ``load_kdd99``, which explains
 where to get the file and where to put it.
 """
 
 # %%
-# The detector learns from 5000 normal connections. Numbers are standardised;
-# of text and booleans one category is drawn for each variant.
+# The detector learns from 5000 normal connections. Numbers are standardized.
+# For text and booleans, one category is drawn for each variant.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,53 +36,57 @@ attack.index = data.index
 train, normal = train_test_split(
     data[attack == "normal"], train_size=5000, test_size=2000, random_state=0
 )
-odd = data[attack != "normal"].sample(500, random_state=0)
+attacks = data[attack != "normal"].sample(500, random_state=0)
 
 detector = TabularDetector(
     ARN(categorical="gumbel", score_type="discriminator", random_state=0)
 ).fit(train)
-scores = detector.score_samples(pd.concat([normal, odd]))
-auroc = roc_auc_score(np.repeat([1, 0], [len(normal), len(odd)]), scores)
+scores = detector.score_samples(pd.concat([normal, attacks]))
+auroc = roc_auc_score(np.repeat([1, 0], [len(normal), len(attacks)]), scores)
 print(f"AUROC of the discriminator {auroc:.3f}")
 
 # %%
 # Variants
 # --------
-# The abnormal version of each normal connection of the test. To look at, we
-# take two attacks of different names and for each the variant that is nearest
-# to it, among 2000, in the encoded columns: these are not typical pairs, but
-# the most alike that there are.
+# ``reconstruct(kind="outlier")`` returns the abnormal version of each normal
+# test connection. We compare two attacks of different names with the variants
+# that are nearest to them, among 2000, in the encoded columns. These are not
+# typical pairs, but the most similar ones.
 
 variants = detector.reconstruct(normal, kind="outlier")
 encode = detector.encoder_.transform
 nearest = NearestNeighbors(n_neighbors=1).fit(encode(variants))
-distance, which = (a.ravel() for a in nearest.kneighbors(encode(odd)))
-names = attack[odd.index].to_numpy()
+distance, which = (a.ravel() for a in nearest.kneighbors(encode(attacks)))
+names = attack[attacks.index].to_numpy()
 first = np.argsort(distance)
 _, place = np.unique(names[first], return_index=True)
 chosen = first[np.sort(place)[:2]]
 
 for i in chosen:
     three = pd.concat(
-        [normal.iloc[which[[i]]], variants.iloc[which[[i]]], odd.iloc[[i]]],
+        [
+            normal.iloc[which[[i]]],
+            variants.iloc[which[[i]]],
+            attacks.iloc[[i]],
+        ],
         keys=["normal", "variant", names[i]],
     ).droplevel(1)
     differ = three.round(2).nunique() > 1
     print(three.loc[:, differ].T.to_string(float_format="%.2f"))
 
 # %%
-# All columns, as in the figure. Numbers are on a logarithmic scale, categories
-# in the order of their names, both from 0 to 1.
+# The following figure shows all columns. Numbers are on a logarithmic scale,
+# and categories are in the order of their names. Both are scaled to [0, 1].
 
 
 def positions(frame):
-    """Where the values of a frame are drawn."""
+    """Scale the values of a frame to [0, 1] for the figure."""
     lows, highs = numbers(data).min(), numbers(data).max()
     return (numbers(frame) - lows) / (highs - lows).replace(0, 1)
 
 
 def numbers(frame):
-    """Logarithms of numbers, and ranks of categories."""
+    """Return logarithms of numbers, and ranks of categories."""
     ranks = {
         name: frame[name].map({v: i for i, v in enumerate(np.unique(column))})
         for name, column in data.select_dtypes(exclude="number").items()
@@ -97,7 +101,7 @@ for ax, i in zip(axes, chosen, strict=True):
     for label, row, style in (
         ("normal connection", normal.iloc[which[[i]]], "o C3"),
         ("its variant", variants.iloc[which[[i]]], "* C0"),
-        (f"attack: {names[i]}", odd.iloc[[i]], "x C1"),
+        (f"attack: {names[i]}", attacks.iloc[[i]], "x C1"),
     ):
         marker, color = style.split()
         values = positions(row).to_numpy().ravel()
@@ -108,17 +112,17 @@ axes[1].set_xticks(range(data.shape[1]), data.columns, rotation=90, fontsize=7)
 # %%
 # Are variants like attacks?
 # --------------------------
-# Is an attack nearer to a variant than to any of the normal connections?
+# Is an attack nearer to a variant than to any normal connection?
 
 rows = NearestNeighbors(n_neighbors=1).fit(encode(normal))
-to_normal, _ = rows.kneighbors(encode(odd))
+to_normal, _ = rows.kneighbors(encode(attacks))
 print(f"nearer to a variant {np.mean(distance < to_normal.ravel()):.0%}")
 
 # %%
-# And does the discriminator take the variants for outliers? As they are drawn,
-# yes. As rows of the table, in which counts and rates have a range and counts
-# are whole, most of them no longer: what is abnormal about these variants is
-# mostly what no connection can have.
+# Does the discriminator call the variants outliers? As they are drawn, yes. As
+# rows of the table, in which counts and rates have a range and counts are
+# whole, most of them are no longer outliers. These variants are mostly
+# abnormal in ways that no connection can be.
 
 encoded = detector.detector_.reconstruct(encode(normal), kind="outlier")
 kinds = {

@@ -2,19 +2,19 @@
 KDD99: a table of numbers, text and booleans
 ============================================
 
-Connections to a network, 41 columns of each. In the 10 % file of KDD Cup 1999
-most of them are attacks, so that the papers on ALAD, RCGAN and WALDO take the
-attacks for normal and the "normal." connections for anomalies, and so does
-this page. ALAD and IsolationForest go the same way: search, decisions at a
-known error rate, reasons.
+The table contains connections to a network, with 41 columns. In the 10 % file
+of KDD Cup 1999, most connections are attacks. The papers on ALAD, RCGAN and
+WALDO therefore take the attacks for normal and the "normal." connections for
+anomalies, and so does this example. It applies the same steps to ALAD and to
+IsolationForest: a search, decisions at a known error rate, and explanations.
 
-The file is not in the repository: where it is absent, this page shows the
-script alone, and the script stops with the error of `load_kdd99`, which says
+The dataset is not in the repository. If it is missing, this page shows only
+the script, and the script raises the error of ``load_kdd99``, which explains
 where to get the file and where to put it.
 """
 
 # %%
-# The table as it is in the file.
+# The loader returns the table as it is in the file.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,27 +46,28 @@ kdd99.data.head()
 kdd99.data.dtypes.astype(str).value_counts()
 
 # %%
-# Some attacks are for training, others to calibrate with, and a fifth of the
-# connections that are tested are anomalies, as in the file. A few known
-# anomalies are for the search alone.
+# We use some attacks for training and others for calibration. A fifth of the
+# test connections are anomalies, as in the file. A few known anomalies are
+# used only in the search.
 
-normal, odd = kdd99.data[kdd99.target == 0], kdd99.data[kdd99.target == 1]
+normal = kdd99.data[kdd99.target == 0]
+anomalies = kdd99.data[kdd99.target == 1]
 train, normal = train_test_split(normal, train_size=5000, random_state=0)
 held_out, normal = train_test_split(
     normal, train_size=2000, test_size=4000, random_state=0
 )
-known, odd = train_test_split(
-    odd, train_size=200, test_size=1000, random_state=0
+known, anomalies = train_test_split(
+    anomalies, train_size=200, test_size=1000, random_state=0
 )
-X = pd.concat([normal, odd], ignore_index=True)
-y = np.repeat([1, -1], [len(normal), len(odd)])
+X = pd.concat([normal, anomalies], ignore_index=True)
+y = np.repeat([1, -1], [len(normal), len(anomalies)])
 
 # %%
-# A search, with labels
-# ---------------------
-# Numbers such as ``src_bytes`` have long tails, which quantiles cut off; which
-# encoding is better is for the search to say. The labels are for the scorer:
-# the splitter puts known anomalies into no training fold.
+# Search with labels
+# ------------------
+# Numbers such as ``src_bytes`` have long tails, which quantiles cut off. The
+# search determines which encoding is better. Only the scorer uses the labels:
+# the splitter puts no known anomalies into training folds.
 
 encodings = {"encoder__numeric": ["standard", "quantile"]}
 candidates = {
@@ -104,8 +105,8 @@ for name, detector in detectors.items():
 # %%
 # Decisions at a known error rate
 # -------------------------------
-# Rows that were held out make p-values of the scores. `predict` then flags
-# 5 % of the rows that are normal, in the mean and whatever the detector.
+# Held-out rows turn scores into p-values. ``predict`` then flags 5 % of the
+# normal rows on average, whatever the detector.
 
 conformal = {
     name: ConformalDetector(FrozenEstimator(detector)).fit(held_out)
@@ -122,9 +123,9 @@ for ax, (name, detector) in zip(axes, conformal.items(), strict=True):
     )
 
 # %%
-# A list of suspects, of which at most one in ten is to be normal in the mean.
-# It stays empty where some normal rows score as low as the anomalies do, even
-# if they are few.
+# ``select`` returns a list of suspects, of which on average at most one in ten
+# is normal. The list is empty if some normal rows score as low as the
+# anomalies do, even if they are few.
 
 for name, detector in conformal.items():
     picked = detector.select(X, fdr=0.1)
@@ -134,10 +135,10 @@ for name, detector in conformal.items():
     )
 
 # %%
-# Why?
-# ----
-# What the columns contribute to the score of one connection, with a typical
-# score among the anomalies that both detectors flag.
+# Explanations
+# ------------
+# The contributions of the columns to the score are shown for one connection.
+# It has a typical score among the anomalies that both detectors flag.
 
 both = [detector.predict(X) == -1 for detector in conformal.values()]
 found = np.flatnonzero((y == -1) & np.all(both, axis=0))
@@ -152,7 +153,7 @@ for ax, (name, detector) in zip(axes, conformal.items(), strict=True):
     ExplanationDisplay.from_explanation(why, row, name=name, ax=ax)
 
 # %%
-# The fewest changes that are found to make it normal.
+# ``nearest_normal`` searches for the fewest changes that make it normal.
 
 for name, detector in conformal.items():
     result = nearest_normal(detector, row, background=train)
@@ -160,7 +161,7 @@ for name, detector in conformal.items():
     print(f"{name}\n{changes.T}\n")
 
 # %%
-# ALAD makes up connections as well: text among what was seen, whole numbers
-# where there were whole numbers.
+# ALAD also generates connections. Text values are among those that were seen,
+# and whole numbers remain whole numbers.
 
 detectors["ALAD"].sample(5, random_state=0)

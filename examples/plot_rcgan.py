@@ -2,19 +2,19 @@
 What the penalty of RCGAN does
 ==============================
 
-RCGAN shows one of its discriminators rows of noise, besides the rows that it
-generates. By the theory of its paper the generator then leaves out where
-normal rows are rare, and the discriminators fall off away from the data. Here
-both are looked at: figure 2 and figure 3 of the paper (Yang, Soltani
-Bozchalooi and Darve, ECAI 2020).
+RCGAN shows one of its discriminators rows of noise, in addition to generated
+rows. According to the theory of its paper, the generator then avoids regions
+where normal rows are rare, and the outputs of the discriminators fall off away
+from the data. This example examines both, in the manner of figures 2 and 3 of
+the paper (Yang, Soltani Bozchalooi and Darve, ECAI 2020).
 """
 
 # %%
 # The best generator
 # ------------------
-# With the density :math:`q` of the normal rows and that of the penalty,
-# :math:`t`, the best generator has :math:`p = \max(0, \beta q - t)`, where
-# :math:`\beta` makes it a density.
+# Let :math:`q` be the density of the normal rows and :math:`t` the density of
+# the penalty. The best generator has the density
+# :math:`p = \max(0, \beta q - t)`, where :math:`\beta` makes it a density.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,8 +47,8 @@ ax.legend()
 # %%
 # The discriminators
 # ------------------
-# Three kinds of normal rows in the plane, and on each RCGAN and ALAD with the
-# same networks, the same seed and as many mini-batches.
+# RCGAN and ALAD are trained on three sets of normal rows in the plane, with
+# the same networks, the same seed and the same number of mini-batches.
 
 from skgad import ALAD, MLP, RCGAN
 
@@ -75,7 +75,7 @@ grid = np.stack(np.meshgrid(*[np.linspace(-3, 3, 61)] * 2), axis=-1).astype(
 
 
 def discriminators(detector, rows):
-    """D_xz(x, E(x)) and D_xx(x, G(E(x))), as probabilities of being normal."""
+    """Compute D_xz(x, E(x)) and D_xx(x, G(E(x))) as probabilities."""
     game = detector.net_.module_.scorers[0]
     with torch.inference_mode():
         x = torch.from_numpy(rows)
@@ -98,17 +98,17 @@ for row, (shape, X) in zip(axes, shapes.items(), strict=True):
     distance = np.linalg.norm(flat[:, None] - X[None, ::5], axis=-1).min(
         axis=1
     )
-    for ax, cls in zip((row[1:3], row[3:5]), (RCGAN, ALAD), strict=True):
+    for pair, cls in zip((row[1:3], row[3:5]), (RCGAN, ALAD), strict=True):
         outputs = discriminators(cls(**settings).fit(X), flat)
-        for one, (name, values) in zip(ax, outputs.items(), strict=True):
-            image = one.imshow(
+        for ax, (name, values) in zip(pair, outputs.items(), strict=True):
+            image = ax.imshow(
                 values.reshape(61, 61),
                 origin="lower",
                 extent=(-3, 3, -3, 3),
                 vmin=0,
                 vmax=1,
             )
-            one.set_title(f"{cls.__name__}, ${name[0]}_{{{name[2:]}}}$")
+            ax.set_title(f"{cls.__name__}, ${name[0]}_{{{name[2:]}}}$")
         off = [values[distance > 0.5].mean() for values in outputs.values()]
         print(f"{shape + ', ' + cls.__name__:32}{off[0]:8.3f}{off[1]:8.3f}")
 axes[0, 0].set(title="normal rows", xlim=(-3, 3), ylim=(-3, 3))
@@ -116,6 +116,6 @@ fig.colorbar(image, ax=axes, label="probability of being normal", shrink=0.6)
 plt.show()
 
 # %%
-# :math:`D_{xx}` falls off with the penalty and stays undecided without it, as
-# the paper says. :math:`D_{xz}` falls off in both. This is one seed and 1200
-# mini-batches: an illustration, and no proof.
+# With the penalty, :math:`D_{xx}` falls off. Without it, :math:`D_{xx}` stays
+# undecided, as the paper says. :math:`D_{xz}` falls off in both cases. With
+# one seed and 1200 mini-batches, this is an illustration and not a proof.

@@ -2,17 +2,17 @@
 Some known inliers, some unknown outliers
 =========================================
 
-WALDO takes a mixture of rows, some of which are known to be normal. It learns
-two decoders, one for inliers and one for outliers, and they decide on a row
-without a threshold. Either can make rows up, and either can be given a row of
-the other kind.
+WALDO learns from a mixture of rows, some of which are known to be normal. It
+learns two decoders, one for inliers and one for outliers, which classify a row
+without a threshold. Each of them can generate rows, and each can reconstruct a
+row of the other kind.
 """
 
 # %%
-# Handwritten digits of scikit-learn, 8 by 8 pixels: threes are normal, eights
-# are outliers. Of 90 threes it is known that they are threes. Nothing is
-# known of the others: 93 threes and 60 eights. `labels` says so: 1 for known
-# inliers, 0 for all other rows. (A -1 would be a known outlier.)
+# We use the handwritten digits of scikit-learn, 8 by 8 pixels. Threes are
+# normal, eights are outliers. 90 threes are known to be threes. Nothing is
+# known about the other rows, 93 threes and 60 eights. In ``labels``, known
+# inliers are 1 and all other rows are 0. (A known outlier would be -1.)
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,10 +39,11 @@ detector.fit(
 # %%
 # The decision
 # ------------
-# A row is an outlier if the outlier decoder reconstructs it better than the
-# inlier decoder does, less the advantage that the training rows have shown.
-# No share of outliers has been given. The true digits are used from here on,
-# to see how well it went; last come eights that were not in the training.
+# A row is an outlier if the error of the outlier decoder, minus the advantage
+# measured on the training rows, is smaller than the error of the inlier
+# decoder. The share of outliers is not given. The true digits are only used
+# for evaluation. The last line of the output is for eights that were not used
+# for training.
 
 flags = detector.predict(mixture) == -1
 print(classification_report(is_outlier, flags, target_names=["3", "8"]))
@@ -64,11 +65,11 @@ ax.legend()
 # %%
 # The codes
 # ---------
-# A discriminator holds the codes of the known inliers to a normal
-# distribution, the prior: the stronger, the larger `prior_weight`. Others
-# are free. Here the codes of eights are about as far from its mean as those of
-# threes: the distance does not tell the one from the other. The line is what
-# draws from the prior have.
+# A discriminator pulls the codes of the known inliers towards a normal
+# distribution, the prior, more strongly with a larger ``prior_weight``. The
+# codes of the other rows are not constrained. Here, the codes of eights are
+# about as far from the mean of the prior as those of threes, so that the
+# distance does not separate them. The black line shows draws from the prior.
 
 rng = np.random.default_rng(0)
 distances = {
@@ -90,16 +91,17 @@ ax.legend()
 # %%
 # New rows of both kinds
 # ----------------------
-# A normal distribution is fitted to the codes of the training rows of either
-# kind, by the decision above; its draws go through the decoder of the kind.
+# The known labels and the decision above say of which kind each training row
+# is. A normal distribution is fitted to the codes of each kind, and draws from
+# it are decoded by the decoder of this kind.
 
 
-def show(lines):
-    """Draw lines of digits, each under its title."""
-    fig, axes = plt.subplots(
-        len(lines), 10, figsize=(7, 0.95 * len(lines)), layout="constrained"
+def show(images):
+    """Draw one row of digits for each title."""
+    _, axes = plt.subplots(
+        len(images), 10, figsize=(7, 0.95 * len(images)), layout="constrained"
     )
-    for row, (title, digits) in zip(axes, lines.items(), strict=True):
+    for row, (title, digits) in zip(axes, images.items(), strict=True):
         row[0].set_title(title, loc="left", fontsize=9)
         for ax, pixels in zip(row, digits, strict=False):
             ax.imshow(pixels.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
@@ -114,10 +116,11 @@ show(
 )
 
 # %%
-# What a row would be
-# -------------------
-# The inlier decoder makes a three of an eight that was not in the training,
-# and the outlier decoder an eight of a three: both read the same code.
+# The other version of a row
+# --------------------------
+# The inlier decoder turns an eight that was not used for training into a
+# three, and the outlier decoder turns a three into an eight. Both decode the
+# same code.
 
 show(
     {
