@@ -116,11 +116,11 @@ for name, detector in detectors.items():
 # `CalibratedDetector` chooses the threshold with the best F1 on the held-out
 # rows, and estimates probabilities.
 
-labelled = pd.concat([held_out, known], ignore_index=True)
+labeled = pd.concat([held_out, known], ignore_index=True)
 labels = np.repeat([1, -1], [len(held_out), len(known)])
 calibrated = {
     name: CalibratedDetector(FrozenEstimator(detector), metric="f1").fit(
-        labelled, labels=labels
+        labeled, labels=labels
     )
     for name, detector in detectors.items()
 }
