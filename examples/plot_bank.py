@@ -1,19 +1,22 @@
 """
-The bank data: categories alone
-===============================
+The bank data: a table of categories
+====================================
 
-A bank has called clients, and the few who took its offer are the anomalies.
-The table has ten columns of text. It is searched for parameters, scored, cut
-at a threshold that some labels set, and explained, with ALAD and with
-IsolationForest by the same lines.
+How do you analyze a table that has only text columns? A bank called its
+clients, and the few who took its offer are the anomalies. The table has ten
+columns of text. This example searches for parameters, sets a threshold with a
+few labels, and explains a decision. The same code runs ALAD and
+IsolationForest.
 
-The file is not in the repository: where it is absent, this page shows the
-script alone, and the script stops with the error of `load_bank`, which says
+The file is not in the repository. Without it, this page shows the script
+without results, and the script stops with an error of `load_bank` that says
 where to get the file and where to put it.
 """
 
 # %%
-# The table as it is in the file. "unknown" is a level like any other.
+# The data
+# --------
+# The table is used as it is in the file. "unknown" is a level like any other.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,26 +46,28 @@ bank = load_bank()
 bank.data.head()
 
 # %%
-# One client in nine said yes. The detectors learn from some of the others
-# alone. The parameters and the threshold need some of both kinds, and so does
-# the test; in either, yes is as frequent as it is at the bank.
+# One client in nine said yes. The detectors are trained on some of the other
+# clients only. Choosing the parameters and the threshold takes clients of both
+# classes, and so does the test. In both sets, "yes" is as frequent as in the
+# data of the bank.
 
-normal, odd = bank.data[bank.target == 0], bank.data[bank.target == 1]
+normal, anomalies = bank.data[bank.target == 0], bank.data[bank.target == 1]
 train, normal = train_test_split(normal, train_size=5000, random_state=0)
 held_out, normal = train_test_split(
     normal, train_size=4000, test_size=8000, random_state=0
 )
-known, odd = train_test_split(
-    odd, train_size=500, test_size=1000, random_state=0
+known, anomalies = train_test_split(
+    anomalies, train_size=500, test_size=1000, random_state=0
 )
-X = pd.concat([normal, odd], ignore_index=True)
-y = np.repeat([1, -1], [len(normal), len(odd)])
+X = pd.concat([normal, anomalies], ignore_index=True)
+y = np.repeat([1, -1], [len(normal), len(anomalies)])
 
 # %%
-# A search, with labels
-# ---------------------
-# The labels are for the scorer: the splitter puts known anomalies into no
-# training fold. What is searched may belong to the detector or to the encoder.
+# A search with labels
+# --------------------
+# Only the scorer uses the labels: the splitter keeps known anomalies out of
+# the training folds. The grid may have parameters of the detector and of the
+# encoder.
 
 candidates = {
     "ALAD": (
@@ -95,8 +100,8 @@ for name, (detector, grid) in candidates.items():
     detectors[name] = best.fit(train)
 
 # %%
-# Clients who are alike in all ten columns have answered differently, so that
-# no detector can be perfect.
+# Some clients have the same values in all ten columns but answered
+# differently, so no detector can be perfect.
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
 for name, detector in detectors.items():
@@ -106,16 +111,16 @@ for name, detector in detectors.items():
     )
 
 # %%
-# Decisions, and how sure they are
-# --------------------------------
-# The threshold that is best for F1 on the rows that were held out, and
-# probabilities.
+# Decisions and probabilities
+# ---------------------------
+# `CalibratedDetector` chooses the threshold with the best F1 on the held-out
+# rows, and estimates probabilities.
 
-labelled = pd.concat([held_out, known], ignore_index=True)
+labeled = pd.concat([held_out, known], ignore_index=True)
 labels = np.repeat([1, -1], [len(held_out), len(known)])
 calibrated = {
     name: CalibratedDetector(FrozenEstimator(detector), metric="f1").fit(
-        labelled, labels=labels
+        labeled, labels=labels
     )
     for name, detector in detectors.items()
 }
@@ -127,8 +132,9 @@ for ax, (name, detector) in zip(axes, calibrated.items(), strict=True):
     print(classification_report(y, detector.predict(X), labels=[-1, 1]))
 
 # %%
-# Do the probabilities hold? Of clients to whom a probability in some range is
-# given, the share who said yes.
+# Are the probabilities correct? For the clients in each range of predicted
+# probabilities, the table compares the mean probability with the share of
+# clients who said yes.
 
 for name, detector in calibrated.items():
     probability = detector.predict_proba(X)[:, 0]
@@ -138,10 +144,11 @@ for name, detector in calibrated.items():
     print(f"{name}\n{groups.mean().round(3).assign(clients=groups.size())}\n")
 
 # %%
-# Why?
-# ----
-# What each column contributes to the score of one client, with a typical score
-# among those who said yes and whom both detectors flag.
+# Explanations
+# ------------
+# What does each column contribute to the score of a client? The client shown
+# here has a typical score among those who said yes and whom both detectors
+# flag.
 
 both = [detector.predict(X) == -1 for detector in calibrated.values()]
 found = np.flatnonzero((y == -1) & np.all(both, axis=0))
@@ -154,7 +161,8 @@ for ax, (name, detector) in zip(axes, calibrated.items(), strict=True):
     ExplanationDisplay.from_explanation(why, client, name=name, ax=ax)
 
 # %%
-# The fewest changes that are found to make this client a normal one.
+# Which changes would make this client normal? `nearest_normal` looks for as
+# few as possible.
 
 for name, detector in calibrated.items():
     result = nearest_normal(detector, client, background=train)
@@ -162,6 +170,6 @@ for name, detector in calibrated.items():
     print(f"{name}\n{changes.T}\n")
 
 # %%
-# ALAD makes up clients as well, with the levels that there are.
+# ALAD also generates clients. Their levels are those of the table.
 
 detectors["ALAD"].sample(5, random_state=0)

@@ -2,14 +2,15 @@
 From data to decision
 =====================
 
-ALAD learns what benign tumours look like, tells malignant ones from them,
-shows what is abnormal about a malignant one, and makes up new benign ones.
+What can a generative detector do with a table of numbers? ALAD learns what
+benign tumors look like. It detects malignant tumors, shows what is abnormal
+about one of them, and generates new benign ones.
 """
 
 # %%
-# The breast cancer data of scikit-learn describe 569 tumours by 30 features.
-# Benign tumours are the normal rows: the detector trains on half of them, and
-# on them alone.
+# The breast cancer data of scikit-learn describes 569 tumors by 30 features.
+# Benign tumors are the normal rows. The detector is trained on half of them
+# only.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,7 +36,7 @@ scaler, alad = detector
 # How abnormal is a row?
 # ----------------------
 # `score_samples` is high for normal rows. The dashed line is the threshold:
-# what is on its left is predicted to be an outlier.
+# rows to its left are predicted to be outliers.
 
 scores = {
     "benign": detector.score_samples(test),
@@ -59,10 +60,10 @@ RocCurveDisplay.from_predictions(
 )
 
 # %%
-# The threshold can be moved without training again, here to flag a twentieth
-# of the rows that the detector was trained on. More of the new benign rows are
-# flagged: networks reconstruct the rows that they have seen better than
-# others, and they have seen few.
+# The threshold can be moved without training again. Here it is set to flag 5 %
+# of the training rows. A larger share of the new benign rows is flagged:
+# networks reconstruct the rows that they were trained on better than others,
+# and they were trained on few rows.
 
 alad.set_threshold(contamination=0.05)
 for name, rows in {
@@ -75,8 +76,8 @@ for name, rows in {
 # %%
 # What is abnormal about it?
 # --------------------------
-# `reconstruct` gives the normal version of a row. Where the row and its normal
-# version differ, the row is abnormal. The differences are in standard
+# `reconstruct` returns the normal version of a row. The row is abnormal where
+# it differs from its normal version. The differences are in standard
 # deviations.
 
 row = scaler.transform(malignant.iloc[[0]])
@@ -84,14 +85,14 @@ difference = pd.Series((row - alad.reconstruct(row))[0], index=X.columns)
 
 _, ax = plt.subplots(layout="constrained")
 difference.sort_values(key=abs).tail(10).plot.barh(ax=ax)
-ax.set(xlabel="malignant tumour less its normal version (sd)")
+ax.set(xlabel="malignant tumor minus its normal version (standard deviations)")
 
 # %%
 # New rows
 # --------
-# `sample` makes rows up. They should lie where the benign tumours lie.
+# `sample` generates rows. They should lie where the benign tumors lie.
 
-made_up = pd.DataFrame(
+generated = pd.DataFrame(
     scaler.inverse_transform(alad.sample(200, random_state=0)),
     columns=X.columns,
 )
@@ -100,7 +101,7 @@ _, ax = plt.subplots(layout="constrained")
 for name, rows in {
     "malignant": malignant,
     "benign": test,
-    "made up": made_up,
+    "generated": generated,
 }.items():
     ax.scatter(
         rows["mean radius"], rows["mean texture"], s=12, alpha=0.6, label=name

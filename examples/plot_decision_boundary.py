@@ -1,17 +1,17 @@
 """
-The boundary on two features
-============================
+The decision boundary on two features
+=====================================
 
-On two features, scikit-learn's `DecisionBoundaryDisplay` shows what a detector
-takes for normal.
+Which rows does a detector accept as normal? With two features, scikit-learn's
+`DecisionBoundaryDisplay` shows it.
 """
 
 # %%
-# The rows lie near a curve, so a code of one dimension is enough. Far from the
-# rows, a network has learned nothing: what a single game makes of the corners
-# is a matter of chance. The members of an ensemble are wrong in different
-# places, and their mean is closer to the rows; see
-# :doc:`/user_guide/ensembles`.
+# The rows lie near a curve, so a one-dimensional latent code is enough. Far
+# from the rows, a network has learned nothing. How a single training scores
+# the corners is a matter of chance. The members of an ensemble are wrong in
+# different places, so the region that their average accepts is closer to the
+# rows. See :doc:`/user_guide/ensembles`.
 
 import matplotlib.pyplot as plt
 from sklearn.base import clone
@@ -30,7 +30,7 @@ alad = ALAD(
 )
 detectors = {
     "IsolationForest": IsolationForest(contamination=0.05, random_state=0),
-    "ALAD, one game": alad,
+    "ALAD, one training": alad,
     "ALAD, five members": clone(alad).set_params(n_members=5),
 }
 

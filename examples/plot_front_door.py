@@ -2,17 +2,19 @@
 From a raw table to explained decisions
 =======================================
 
-A table of text, numbers, booleans and holes goes in as it is. Out come
-decisions with a known error rate, the reasons for them, and what the odd rows
-would look like if they were normal. The same tools take a detector of
-scikit-learn.
+How do you get from a table with text, numbers, booleans and missing values to
+decisions that you can explain? This example takes the table as it is. It makes
+decisions with a known error rate, explains them, and shows which changes would
+make an anomaly normal. The same tools work with a detector of scikit-learn.
 """
 
 # %%
-# The table is made up: claims at an insurer of cars. What a repair costs
-# depends on the damage and on the car. Of the odd claims, half are far too
-# dear for their damage, and half are of windscreens that were broken in a
-# theft, at night.
+# The data
+# --------
+# The table is simulated: claims at a car insurance company. The cost of a
+# repair depends on the damage and on the car. Half of the anomalies are claims
+# that are far too expensive for their damage. The other half are windscreens
+# that were broken in a theft at night.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,7 +42,7 @@ FACTOR = pd.Series({"small": 0.7, "family": 1.0, "luxury": 2.5})
 
 
 def claims(n_rows):
-    """Normal claims."""
+    """Simulate normal claims."""
     damage = rng.choice(COST.index, n_rows, p=[0.4, 0.4, 0.2])
     car = rng.choice(FACTOR.index, n_rows, p=[0.4, 0.5, 0.1])
     cost = COST[damage].to_numpy() * FACTOR[car].to_numpy()
@@ -58,23 +60,24 @@ def claims(n_rows):
     return table
 
 
-odd = claims(100)
-odd.loc[:49, "damage"] = rng.choice(["windscreen", "scratch"], 50)
-odd.loc[:49, "cost"] = rng.integers(3000, 6000, 50)
-odd.loc[50:, ["damage", "hour", "police"]] = ["windscreen", 3, True]
+anomalies = claims(100)
+anomalies.loc[:49, "damage"] = rng.choice(["windscreen", "scratch"], 50)
+anomalies.loc[:49, "cost"] = rng.integers(3000, 6000, 50)
+anomalies.loc[50:, ["damage", "hour", "police"]] = ["windscreen", 3, True]
 
 normal = claims(3500)
 normal.head()
 
 # %%
-# A search, with labels
-# ---------------------
-# Any detector can be inside; parameters of the detector and of the encoder can
-# be searched. The splitter trains on normal rows alone, and the scorer takes
-# the odd ones for the positive class. Half of the odd claims are known here.
+# A search with labels
+# --------------------
+# `TabularDetector` works with any detector. The grid may have parameters of
+# the detector and of the encoder. The splitter trains on normal rows only, and
+# the scorer takes the anomalies for the positive class. Here, half of the
+# anomalies are known.
 
 train, X_normal = train_test_split(normal, test_size=1500, random_state=0)
-known, X_odd = train_test_split(odd, test_size=0.5, random_state=0)
+known, X_anomalies = train_test_split(anomalies, test_size=0.5, random_state=0)
 
 candidates = {
     "ALAD": (
@@ -107,41 +110,43 @@ for name, (detector, grid) in candidates.items():
     detectors[name] = best.fit(train)
 
 # %%
-# Other rows have been kept for testing, and some of the normal ones for what
-# comes next.
+# The other rows are used for testing, except for some normal rows, which are
+# kept for the next step.
 
 X_normal, X_calibration = train_test_split(
     X_normal, test_size=500, random_state=0
 )
-X = pd.concat([X_normal, X_odd], ignore_index=True)
-y = np.repeat([1, -1], [len(X_normal), len(X_odd)])
+X = pd.concat([X_normal, X_anomalies], ignore_index=True)
+y = np.repeat([1, -1], [len(X_normal), len(X_anomalies)])
 
 _, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
 for name, detector in detectors.items():
     RocCurveDisplay.from_estimator(detector, X, y, name=name, ax=ax)
 
 # %%
-# How sure?
-# ---------
-# Normal rows that the detector has not seen turn its scores into p-values. Of
-# the rows that are picked at a false discovery rate of 0.1, about one in ten
-# is normal, whatever the detector; a better detector has more picked.
+# Decisions with a known error rate
+# ---------------------------------
+# `ConformalDetector` uses normal rows that are new to the detector to turn
+# scores into p-values. At a false discovery rate of 0.1, about one in ten of
+# the picked rows is normal, whatever the detector. A better detector picks
+# more rows.
 
 for name, detector in detectors.items():
     conformal = ConformalDetector(FrozenEstimator(detector))
     picked = conformal.fit(X_calibration).select(X, fdr=0.1)
     print(
         f"{name}: {picked.sum()} rows picked, {(y[picked] == 1).sum()} of "
-        f"them normal; {(y == -1).sum()} are odd"
+        f"them normal; there are {(y == -1).sum()} anomalies"
     )
 
 # %%
-# Why?
-# ----
-# What each column contributes to the score of one claim of either kind. A
-# column of text is one column here, whatever the encoder makes of it.
+# Explanations
+# ------------
+# What does each column contribute to the score? The plots show one anomaly of
+# each type. A text column is one column here, however many columns the encoder
+# makes of it.
 
-two = pd.concat([odd.iloc[[1]], odd.iloc[[60]]])
+two = pd.concat([anomalies.iloc[[1]], anomalies.iloc[[60]]])
 fig, axes = plt.subplots(2, 2, figsize=(10, 6), layout="constrained")
 for column, (name, detector) in enumerate(detectors.items()):
     why = explain(detector, two, background=train, random_state=0)
@@ -151,10 +156,11 @@ for column, (name, detector) in enumerate(detectors.items()):
         )
 
 # %%
-# What would be normal?
-# ---------------------
-# The fewest changes that are found to make each claim an inlier. A claim that
-# the detector does not take for an outlier is left as it is.
+# Which changes would make a claim normal?
+# ----------------------------------------
+# `nearest_normal` changes as few columns as it can to make each claim an
+# inlier. It does not change a claim that the detector takes for an inlier
+# already.
 
 for name, detector in detectors.items():
     result = nearest_normal(detector, two, background=train)
@@ -162,6 +168,6 @@ for name, detector in detectors.items():
     print(f"{name}\n{changes.T}\n")
 
 # %%
-# A detector that generates makes claims as well, in the same columns.
+# ALAD also generates claims, with the same columns.
 
 detectors["ALAD"].sample(5, random_state=0)

@@ -1,16 +1,17 @@
 """
-In scikit-learn's tools
-=======================
+Detectors as scikit-learn estimators
+====================================
 
-A detector goes where an estimator of scikit-learn goes: cross-validation,
-copies with other parameters, frames as output, known labels as metadata.
+Which of scikit-learn's tools work with a detector of skgad? This example shows
+cross-validation, `clone` and `set_params`, data frames as output, and known
+labels as metadata.
 """
 
 # %%
 # Cross-validation
 # ----------------
-# The labels are for the scorer alone. `OneClassKFold` keeps the outliers out
-# of the rows that are trained on; the folds are trained in two processes.
+# Only the scorer uses the labels. `OneClassKFold` keeps the outliers out of
+# the training folds. The folds are trained in two processes.
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from skgad import ALAD, CoRA
 from skgad.model_selection import OneClassKFold
 
 X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-y = np.where(y == 1, 1, -1)  # benign tumours are inliers
+y = np.where(y == 1, 1, -1)  # benign tumors are inliers
 alad = make_pipeline(StandardScaler(), ALAD(max_epochs=100, random_state=0))
 detectors = {"ALAD": alad, "IsolationForest": IsolationForest(random_state=0)}
 folds = OneClassKFold(3, shuffle=True, random_state=0)
@@ -42,10 +43,10 @@ table = pd.DataFrame(
 table.rename_axis("fold").round(3)
 
 # %%
-# Copies, parameters, frames
-# --------------------------
-# A clone is not fitted. Parameters are set by name, those of the networks as
-# well.
+# Copies, parameters and data frames
+# ----------------------------------
+# `clone` returns an unfitted copy. Parameters are set by name. `set_output`
+# returns the latent codes as a data frame.
 
 small = clone(alad).set_params(
     alad__latent_dim=2, alad__n_members=2, alad__max_epochs=50
@@ -56,9 +57,10 @@ small.fit(X[y == 1]).transform(X).head().round(2)
 # %%
 # Metadata
 # --------
-# What is known of some rows is metadata, `labels`, and no `y`: a pipeline
-# sends it on to the detector that has asked for it. Here the table has all
-# tumours in it, and half of the benign ones are known to be so.
+# Some detectors learn from what is known about some of the rows. They take it
+# as metadata, `labels`, and not as `y`. A pipeline passes it on to a detector
+# that requests it. Here the training table has all tumors, and half of the
+# benign ones are known to be benign.
 
 known = np.where((y == 1) & (np.arange(len(y)) % 2 == 0), 1, 0)
 with sklearn.config_context(enable_metadata_routing=True):
@@ -71,4 +73,4 @@ with sklearn.config_context(enable_metadata_routing=True):
         scores = mixture.fit(X, labels=labels).score_samples(X)
         unknown = known == 0
         auroc = roc_auc_score(y[unknown], scores[unknown])
-        print(f"{what} known: AUROC of the other rows {auroc:.2f}")
+        print(f"{what} known: AUROC of the unknown rows {auroc:.2f}")

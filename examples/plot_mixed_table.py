@@ -1,14 +1,15 @@
 """
-A table of numbers and categories
-=================================
+A table of numbers and categories in a pipeline
+===============================================
 
-A frame with text in it goes through a `ColumnTransformer`. The pipeline is
-inspected, saved, and loaded again.
+How do you use a detector with a `ColumnTransformer`? This example encodes a
+data frame with a text column, inspects the fitted pipeline, and saves and
+loads it.
 """
 
 # %%
-# The table is made up: card payments whose amount depends on the kind of shop,
-# and a few where it does not.
+# The table is simulated. The amount of a card payment depends on the shop,
+# except for a few anomalies.
 
 import tempfile
 from pathlib import Path
@@ -29,11 +30,11 @@ rng = np.random.default_rng(0)
 
 
 def payments(n_rows, shop_of_the_amount=None):
-    """Payments; the amount is that of the shop, or of another one."""
+    """Simulate payments, with amounts typical of the shop or of another."""
     shop = rng.choice(
-        ["bakery", "grocery", "jeweller"], n_rows, p=[0.4, 0.5, 0.1]
+        ["bakery", "grocery", "jeweler"], n_rows, p=[0.4, 0.5, 0.1]
     )
-    typical = pd.Series({"bakery": 8, "grocery": 50, "jeweller": 900})
+    typical = pd.Series({"bakery": 8, "grocery": 50, "jeweler": 900})
     other = (
         shop
         if shop_of_the_amount is None
@@ -50,13 +51,14 @@ def payments(n_rows, shop_of_the_amount=None):
 
 
 normal = payments(2000)
-odd = payments(100, shop_of_the_amount="jeweller").query("shop != 'jeweller'")
+anomalies = payments(100, shop_of_the_amount="jeweler").query(
+    "shop != 'jeweler'"
+)
 normal.head()
 
 # %%
-# Categories become columns of zeros and ones, numbers are scaled to the same
-# range. The encoder returns a sparse matrix, which the detector takes as it
-# is.
+# Categories are one-hot encoded, and numbers are scaled to the same range. The
+# encoder returns a sparse matrix, which the detector accepts.
 
 encode = make_column_transformer(
     (OneHotEncoder(), ["shop"]),
@@ -67,13 +69,13 @@ detector = make_pipeline(
     encode, ALAD(latent_dim=3, max_epochs=60, random_state=0)
 ).fit(normal)
 
-X = pd.concat([payments(500), odd], ignore_index=True)
+X = pd.concat([payments(500), anomalies], ignore_index=True)
 y = np.where(X.index < 500, 1, -1)
 print(f"AUROC {roc_auc_score(y, detector.score_samples(X)):.3f}")
 
 # %%
-# Which columns does it decide by? Permute each of them and see how much the
-# area under the ROC curve suffers.
+# Which columns does the detector rely on? Permutation importance shuffles one
+# column at a time and measures how much the area under the ROC curve drops.
 
 importance = permutation_importance(
     detector, X, y, scoring="roc_auc", n_repeats=5, random_state=0
@@ -82,11 +84,11 @@ _, ax = plt.subplots(layout="constrained")
 ax.barh(
     X.columns, importance.importances_mean, xerr=importance.importances_std
 )
-ax.set(xlabel="loss of AUROC when permuted")
+ax.set(xlabel="drop in AUROC when permuted")
 
 # %%
-# Saved by joblib and loaded again, the pipeline gives the same scores to the
-# last bit.
+# After saving and loading with joblib, the pipeline gives the same scores to
+# the last bit.
 
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "detector.joblib")

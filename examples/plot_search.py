@@ -2,16 +2,18 @@
 Searching for parameters
 ========================
 
-The searches of scikit-learn work as with any estimator, down to the sizes of
-the networks. Labels are used by the scorer and never by `fit`. The epochs are
-short here to keep the page quick.
+How do you find good parameters if some rows have labels? The searches of
+scikit-learn work as with any estimator, and reach down to the sizes of the
+networks. Only the scorer uses the labels, and `fit` ignores them. Training
+is short here to keep the example fast.
 """
 
 # %%
 # Grid search
 # -----------
-# The table has 357 benign tumours and 30 malignant ones. Each fold trains on
-# all of its rows, as one would without labels, and is scored with them.
+# The table has 357 benign tumors and 30 malignant ones. The detector trains on
+# all rows of the training folds, as it would without labels. The labels of the
+# test fold are used to score it.
 
 import numpy as np
 import pandas as pd
@@ -50,8 +52,8 @@ table.round(3)
 # %%
 # Successive halving
 # ------------------
-# The number of epochs is the resource: many candidates are trained a little,
-# the best of them for longer.
+# The number of epochs is the resource: many candidates are trained for a few
+# epochs, and the best of them for longer.
 
 halving = HalvingRandomSearchCV(
     detector,
@@ -73,11 +75,11 @@ for name, value in halving.best_params_.items():
     print(name, value)
 
 # %%
-# Watching
-# --------
-# From version 1.9 on, scikit-learn has callbacks. Its progress bar, which
-# needs the package `rich`, shows the epochs; set on a search, it shows the
-# fits below the folds and candidates.
+# Progress bar
+# ------------
+# scikit-learn 1.9 and later versions have callbacks. The progress bar, which
+# needs the package `rich`, shows the epochs. If it is set on a search, it
+# shows the fits within the folds and candidates.
 
 from sklearn.callback import ProgressBar
 
