@@ -3,8 +3,7 @@
 from numbers import Integral, Real
 from typing import ClassVar, Literal
 
-from sklearn.utils._param_validation import Interval, StrOptions
-
+from .._sklearn_compat import Interval, StrOptions
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..engine.parameters import detector_parameters

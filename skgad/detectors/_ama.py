@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from skorch.callbacks import Callback
 from torch.autograd.functional import vjp
 from torch.nn.functional import normalize
 
+from .._sklearn_compat import Interval, RealNotInt, StrOptions
 from ..engine.game import EncoderDecoderGame
 from ..engine.parameters import detector_parameters
 from ..networks import build, spectrally_normalized

@@ -10,7 +10,6 @@ import torch
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch.distributions import Gumbel
 from torch.nn.functional import (
@@ -20,6 +19,7 @@ from torch.nn.functional import (
     softplus,
 )
 
+from .._sklearn_compat import Interval, StrOptions
 from ..engine.data import sample_as_float
 from ..engine.game import Game
 from ..engine.parameters import detector_parameters

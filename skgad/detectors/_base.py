@@ -17,23 +17,24 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     OutlierMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from skorch.history import History
 from torch.utils.data import Dataset
 
-from .._sklearn_compat import CallbackSupportMixin
+from .._labels import check_known_labels
+from .._sklearn_compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    available_if,
+    validate_parameter_constraints,
+)
 from .._typing import Float32Array, FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..callbacks import WeightAveraging
 from ..engine.callbacks import (
@@ -43,7 +44,7 @@ from ..engine.callbacks import (
     StopEarly,
     clone_callbacks,
 )
-from ..engine.checks import check_labels, check_table
+from ..engine.checks import check_table
 from ..engine.data import Rows
 from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
@@ -268,7 +269,7 @@ class BaseDetector(
     def _fit(self, X, y=None, *, resume, n_epochs=None, schedule="constant", labels=None):
         with self._restored_on_failure():
             table = check_table(self, X, reset=not resume)
-            labels = check_labels(labels, table.shape[0])
+            labels = check_known_labels(labels, table.shape[0])
             device = choose_device(self.device, self.net_.module_.device if resume else None)
             seed = self._seed if resume else draw_seed(self.random_state)
             all_rows = Rows(table, labels, device)

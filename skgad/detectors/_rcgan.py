@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._sklearn_compat import Interval, StrOptions
 from ..engine.data import sample_as_float
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn_compat import Interval, StrOptions
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..engine.parameters import detector_parameters
