@@ -1,6 +1,5 @@
 """Adversarial reconstruction network."""
 
-import warnings
 from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar, Literal
@@ -23,6 +22,7 @@ from .._sklearn_compat import Interval, StrOptions
 from ..engine.data import sample_as_float
 from ..engine.game import Game
 from ..engine.parameters import detector_parameters
+from ..engine.runtime import warn
 from ..networks import build
 from ._base import LabelledDetector
 
@@ -78,7 +78,7 @@ class ARNGame(Game):
         groups = params["categorical_groups"]
         groups = find_groups(sample_as_float(table)) if groups == "infer" else groups
         if not groups:
-            warnings.warn(
+            warn(
                 "categorical='gumbel' has no effect: there are no categorical_groups, or no "
                 "neighboring columns of zeros and ones that sum to one in every row. Encode "
                 "categories with a OneHotEncoder, and do not standardize them."
@@ -219,7 +219,7 @@ class ARNGame(Game):
         spread, kl = self.spread_of_variants.item(), self.divergence_of_codes.item()
         is_trained = self.n_batches >= TRAINED
         if is_trained and spread < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
-            warnings.warn(
+            warn(
                 f"The codes collapsed to the prior: their divergence from it is {kl:.2g} nats, and "
                 f"the variance of the reconstructions is {spread:.2g} times that of the rows. "
                 "Decrease kl_weight, or increase free_bits.",

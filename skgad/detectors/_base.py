@@ -1,6 +1,5 @@
 """Base classes of the detectors: scikit-learn's contract around a game."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +49,7 @@ from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
 from ..engine.net import AdversarialNet, build_net, check_net_params, copy_net
 from ..engine.parameters import detector_parameters
-from ..engine.runtime import choose_device, draw_seed, generator_state, isolated_torch_state
+from ..engine.runtime import choose_device, draw_seed, generator_state, isolated_torch_state, warn
 from ..engine.scores import (
     BLOCK_IMAGES,
     BLOCK_ROWS,
@@ -317,7 +316,7 @@ class BaseDetector(
                 if net.interrupted_:
                     if len(net.history) == n_epochs_before:
                         raise KeyboardInterrupt
-                    warnings.warn(
+                    warn(
                         f"Training was interrupted after {len(net.history)} epochs.",
                         ConvergenceWarning,
                     )

@@ -1,6 +1,5 @@
 """Regularized cycle consistent generative adversarial network."""
 
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import ClassVar, Literal
@@ -15,6 +14,7 @@ from ..engine.data import sample_as_float
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..engine.parameters import detector_parameters
+from ..engine.runtime import warn
 from ..networks import build
 from ._base import BaseDetector
 
@@ -59,7 +59,7 @@ class RCGANGame(EncoderDecoderGame):
         )
         size = np.sqrt(squares / X.shape[0] / X.shape[1])
         if not 0.1 <= size / scale <= 10:
-            warnings.warn(
+            warn(
                 f"The root mean square of the features is {size:.2g}, but that of the penalty "
                 f"is about {scale:.2g}, so the penalty has no effect near the rows. Scale the "
                 "features, for example with StandardScaler, or set penalty_scale."

@@ -1,7 +1,9 @@
 """Where and how torch computes: devices, seeds, generators, threads."""
 
 import signal
+import sys
 import threading
+import warnings
 from contextlib import contextmanager
 from functools import cache
 
@@ -12,6 +14,9 @@ from threadpoolctl import ThreadpoolController
 from torch.overrides import TorchFunctionMode
 
 _torch_lock = threading.RLock()
+
+#: Packages whose lines mean nothing to the user who reads a warning.
+INTERNAL_PACKAGES = {"skgad", "sklearn", "skorch", "torch"}
 
 
 @contextmanager
@@ -156,3 +161,11 @@ def first_interrupt_calls(function):
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def warn(message, category=UserWarning):
+    """Warn at the line that called the package, however deep inside the package this is."""
+    frame, level = sys._getframe(1), 2
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in INTERNAL_PACKAGES:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level - 1)
