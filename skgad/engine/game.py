@@ -92,7 +92,8 @@ class Game(nn.Module, ABC):
                 f"networks={networks.__name__} is a class. Pass an instance, {networks.__name__}()."
             )
         params = {**params, **cls.inspect(table, params)}
-        return partial(cls, networks or MLP(), table.shape[1], **params)
+        build: Callable[..., Game] = cls  # each game defines how it is built
+        return partial(build, networks or MLP(), table.shape[1], **params)
 
     @classmethod
     def inspect(cls, table: Any, params: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Parameters of detectors: one declaration makes the constructor and completes the docstring."""
 
-from dataclasses import dataclass
-from inspect import cleandoc, signature
+from dataclasses import dataclass, field
+from inspect import Parameter, cleandoc, signature
 from itertools import chain
 from textwrap import indent
 from typing import TypeVar, dataclass_transform
 
-T = TypeVar("T", bound=type)
+T = TypeVar("T")
 
 ANNOTATIONS = "__annotations__"
 
@@ -115,8 +115,8 @@ def listed(names):
     return f"{', '.join(names)} and {last}"
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False)
-def detector_parameters(cls: T) -> T:
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
+def detector_parameters(cls: type[T]) -> type[T]:
     """Make the constructor of a detector, and complete its docstring.
 
     The annotated attributes of the class become keyword-only parameters, together with those of
@@ -133,24 +133,28 @@ def detector_parameters(cls: T) -> T:
     cls : type
         The same class.
     """
-    cls = dataclass(kw_only=True, eq=False, repr=False)(cls)
-    init = signature(cls.__init__)
-    self, *keywords = init.parameters.values()
+    dataclass(kw_only=True, eq=False, repr=False)(cls)
+    init = signature(cls)
     depth = {name: i for i, c in enumerate(cls.__mro__) for name in vars(c).get(ANNOTATIONS, ())}
-    keywords.sort(key=lambda parameter: depth[parameter.name])  # own parameters first
-    cls.__init__.__signature__ = init.replace(parameters=[self, *keywords])
+    own_first = sorted(init.parameters.values(), key=lambda parameter: depth[parameter.name])
+    self = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+    vars(cls)["__init__"].__signature__ = init.replace(parameters=[self, *own_first])
     if cls.__doc__ and "{shared_" in cls.__doc__:
-        defaults = {parameter.name: parameter.default for parameter in keywords}
-        parameters = PARAMETERS.strip().format(
-            **{
-                **defaults,
-                "auto_steps": cls.auto_steps,
-                "auto_threshold": cls.auto_threshold,
-                "networks": listed(dict.fromkeys(chain(*cls.game_class.players.values()))),
-            }
-        )
-        doc = cleandoc(cls.__doc__)
-        doc = doc.replace("{shared_parameters}", parameters)
-        doc = doc.replace("{shared_attributes}", ATTRIBUTES.strip())
-        cls.__doc__ = indent(doc, "    ", lambda line: line.strip()).lstrip() + "\n    "
+        defaults = {parameter.name: parameter.default for parameter in own_first}
+        cls.__doc__ = completed(cls, defaults)
     return cls
+
+
+def completed(cls, defaults):
+    """Docstring of a detector with the descriptions that all detectors share."""
+    networks = listed(dict.fromkeys(chain(*reversed(cls.game_class.players.values()))))
+    parameters = PARAMETERS.strip().format(
+        auto_steps=cls.auto_steps,
+        auto_threshold=cls.auto_threshold,
+        **{**defaults, "networks": networks},
+    )
+    doc = cleandoc(cls.__doc__)
+    doc = doc.replace("{shared_parameters}", parameters)
+    doc = doc.replace("{shared_attributes}", ATTRIBUTES.strip())
+    indented = indent(doc, "    ", lambda line: bool(line.strip()))
+    return f"{indented.lstrip()}\n    "

@@ -1,5 +1,7 @@
 """Spectral normalization of the layers of a network."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.func import functional_call
@@ -25,10 +27,13 @@ class SpectralNorm(nn.Module):
        Generative Adversarial Networks". ICLR 2018, algorithm 1.
     """
 
+    layer: Any
+    u: torch.Tensor
+
     def __init__(self, layer: nn.Module):
         super().__init__()
         self.layer = layer
-        self.register_buffer("u", normalize(torch.randn(len(layer.weight)), dim=0))
+        self.register_buffer("u", normalize(torch.randn(len(self.layer.weight)), dim=0))
         for _ in range(15):
             self.iterate()
 
