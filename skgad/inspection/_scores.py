@@ -1,0 +1,26 @@
+"""Anomaly scores and thresholds of fitted detectors."""
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from .._response import normality_scores
+
+#: Maximum number of cells in a table of trial rows that a detector scores at once.
+BLOCK_CELLS = 2**22
+
+
+def anomaly_scores(detector, X):
+    """Score each row. The higher, the more abnormal."""
+    return -np.asarray(normality_scores(detector, X), dtype=np.float64)
+
+
+def anomaly_threshold(detector, X):
+    """Anomaly score above which the detector labels a row as an outlier.
+
+    The first row of `X` serves to compare scores and decisions. None if the detector has no
+    `decision_function`.
+    """
+    if not hasattr(detector, "decision_function"):
+        return None
+    row = _safe_indexing(X, slice(1))
+    return float((anomaly_scores(detector, row) + detector.decision_function(row))[0])
