@@ -63,7 +63,7 @@ def copy_index(table, X):
 
 
 def concat_rows(tables):
-    """Concatenate rows and number them anew."""
+    """Concatenate rows and renumber them."""
     return pd.concat(tables, ignore_index=True)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-#: A table that the package returns: of the kind that the user passed.
+#: A table that the package returns, of the type that the user passed.
 Table: TypeAlias = "NDArray[Any] | pd.DataFrame | pl.DataFrame"
 
 FRAME_LIBRARIES = ("pandas", "polars")

@@ -1,4 +1,4 @@
-"""Smallest changes that turn outliers into inliers."""
+"""Changes that turn outliers into inliers."""
 
 from numbers import Integral
 
@@ -48,7 +48,7 @@ def nearest_normal(
     n_neighbors: int = 5,
     max_changes: int | None = None,
 ) -> NearestNormal:
-    """Find the fewest changes that turn each outlier into an inlier.
+    """Find few changes that turn each outlier into an inlier.
 
     The values of an outlier are replaced by those of a normal row, column by column. The candidates
     for the normal row are the reconstruction of the outlier, if the detector has `reconstruct`, and
@@ -107,8 +107,7 @@ def nearest_normal(
     younger".
 
     Neighbors are found with the Euclidean distance between rows encoded by a
-    :class:`~skgad.preprocessing.TabularEncoder` that is fitted on the inliers of
-    the background.
+    :class:`~skgad.preprocessing.TabularEncoder` that is fitted on the inliers of the background.
 
     References
     ----------
@@ -133,7 +132,7 @@ def nearest_normal(
     if len(outliers):
         pool, candidates = normal_candidates(detector, X, outliers, background, n_neighbors)
         rows, normal_rows = np.repeat(outliers, candidates.shape[1]), candidates.ravel()
-        replaced, success = fewest_changes(detector, pool, rows, normal_rows, max_changes)
+        replaced, success = search_changes(detector, pool, rows, normal_rows, max_changes)
         replaced &= success[:, None]
         order = np.lexsort((replaced.sum(axis=1), ~success, rows))
         best = order[np.unique(rows[order], return_index=True)[1]]  # the first pair of each row
@@ -210,8 +209,8 @@ def reconstruction(detector, X):
     return None
 
 
-def fewest_changes(detector, pool, rows, normal_rows, max_changes):
-    """Search the columns in which to replace the values of each row by those of a normal row.
+def search_changes(detector, pool, rows, normal_rows, max_changes):
+    """Search for columns in which to replace the values of each row by those of a normal row.
 
     All pairs of a row and a normal row are searched together, step by step. Once a row is an
     inlier, its other pairs are given up, because they need at least one more change.
@@ -235,7 +234,7 @@ def fewest_changes(detector, pool, rows, normal_rows, max_changes):
         Whether the result is an inlier.
     """
 
-    def try_toggles(pairs, toggles):
+    def evaluate_toggles(pairs, toggles):
         """Decision after each single toggle of `replaced`; -inf where there is no toggle."""
         values = np.full(toggles.shape, -np.inf)
         which, column = np.nonzero(toggles)
@@ -253,7 +252,7 @@ def fewest_changes(detector, pool, rows, normal_rows, max_changes):
     success = np.zeros(len(rows), dtype=bool)
     pairs = np.arange(len(rows))
     for _ in range(min(max_changes or pool.shape[1], pool.shape[1])):
-        values = try_toggles(pairs, ~replaced[pairs])
+        values = evaluate_toggles(pairs, ~replaced[pairs])
         replaced[pairs, values.argmax(axis=1)] = True
         success[pairs] = values.max(axis=1) >= 0
         pairs = np.flatnonzero(~np.isin(rows, rows[success]))
@@ -262,7 +261,7 @@ def fewest_changes(detector, pool, rows, normal_rows, max_changes):
 
     pairs = np.flatnonzero(success)  # to undo unnecessary changes
     while len(pairs):
-        values = try_toggles(pairs, replaced[pairs])
+        values = evaluate_toggles(pairs, replaced[pairs])
         is_inlier = values.max(axis=1) >= 0
         pairs, values = pairs[is_inlier], values[is_inlier]
         replaced[pairs, values.argmax(axis=1)] = False

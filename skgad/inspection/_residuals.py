@@ -33,6 +33,7 @@ def residual_contributions(detector, X, scores):
     residuals = np.asarray(Z, dtype=np.float64) - np.asarray(final.reconstruct(Z), dtype=np.float64)
     n_features = residuals.shape[1]
     norms = np.linalg.norm(residuals, axis=1, keepdims=True)
+    # Summed over the columns: L1 norm, squared L2 norm, the mean of either, and L2 norm.
     candidates = [
         np.abs(residuals),
         residuals**2,

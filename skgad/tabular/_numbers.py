@@ -9,7 +9,7 @@ from .._frames import is_missing
 #: Dates and durations are counted in days from the smallest one in the training rows.
 DAY = np.timedelta64(1, "D")
 
-#: Largest number of units of a datetime64 to add to the first date without an integer overflow.
+#: Largest distance from the first date, in the unit of the column, without an integer overflow.
 MAX_STEPS = 2.0**62
 
 
@@ -48,7 +48,7 @@ class NumberEncoder:
             return self
         numbers = self._to_floats(columns)
         self._ranges = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
-        # Values that are missing only later are imputed without an indicator.
+        # A value that is missing only after fit is imputed without an indicator.
         self._indicator = MissingIndicator(error_on_new=False).fit(numbers)
         self._imputer = SimpleImputer(strategy="median", keep_empty_features=True)
         numbers = self._imputer.fit_transform(numbers)

@@ -507,7 +507,7 @@ ERRORS = [
     (["sample", "--model", "forest", "--out", "out.csv"], "IsolationForest cannot make rows.*ALAD"),
     ([*SCORE[:1], "one.csv", *SCORE[2:], "forest"], "'shop', 'amount', 'items', 'odd' missing"),
     ([*SCORE[:1], "extra.csv", *SCORE[2:], "forest"], "does not know the columns 'extra'"),
-    ([*SCORE[:1], "text.csv", *SCORE[2:], "forest"], "Column 'items' held numbers in fit"),
+    ([*SCORE[:1], "text.csv", *SCORE[2:], "forest"], "Column 'items' contained numbers during fit"),
     ([*SCORE, "forest", "--label-column", "odd"], "trained with 'odd' among its features"),
     (["train", "data.csv", "--model", "data.csv", "--force"], "data.csv is the input"),
     (["train", "data.csv", "--model", "there.csv"], "there already: --force"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from figures import close_figures  # noqa: F401
+from matplotlib_fixtures import close_figures  # noqa: F401
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from skgad.inspection import (

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from common import table, tiny
-from figures import close_figures  # noqa: F401
+from matplotlib_fixtures import close_figures  # noqa: F401
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from toy_detectors import LOF, forest

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from common import table
-from figures import close_figures  # noqa: F401
+from matplotlib_fixtures import close_figures  # noqa: F401
 from toy_detectors import (
     BACKGROUND,
     LINEAR,

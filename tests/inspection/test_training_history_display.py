@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from common import table, tiny
-from figures import close_figures  # noqa: F401
+from matplotlib_fixtures import close_figures  # noqa: F401
 from toy_detectors import (
     forest,
 )
