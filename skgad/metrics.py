@@ -490,6 +490,3 @@ _NAMES = [*_SCORE_METRICS, *_DECISION_METRICS]
 SCORERS: Mapping[str, Callable[..., float]] = MappingProxyType(
     {name: get_scorer(name) for name in _NAMES}
 )
-
-# Names that skgad.inspection still imports.
-_abnormality, _check_labels = check_ranking, outlier_mask

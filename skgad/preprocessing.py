@@ -1,4 +1,4 @@
-"""Encoding of mixed tables as numbers, and the way back."""
+"""Encoding of mixed tables as numbers, and decoding."""
 
 from .tabular import TabularEncoder
 

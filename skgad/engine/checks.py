@@ -7,6 +7,7 @@ import torch
 from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
+from .._frames import has_dates
 from ..networks._build import image_shape
 from .data import Items
 
@@ -78,12 +79,3 @@ def check_table(estimator, X, *, reset):
     if is_wide and max(X.max(), -X.min()) > np.finfo(np.float32).max:
         raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
     return X
-
-
-def has_dates(X):
-    """Whether an array, or a column of a frame of pandas or polars, holds dates or durations."""
-    dtypes = [X.dtype] if isinstance(X, np.ndarray) else getattr(X, "dtypes", [])
-    return any(
-        dtype.is_temporal() if hasattr(dtype, "is_temporal") else dtype.kind in "mM"
-        for dtype in dtypes
-    )

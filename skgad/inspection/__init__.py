@@ -1,13 +1,16 @@
-"""Why a row is an outlier, what would make it normal, and pictures of detectors.
+"""Explanations of outliers and plots of detectors.
 
-Everything here works with scikit-learn's outlier detectors as well as with those of skgad.
+All tools work with the outlier detectors of scikit-learn and of skgad. The plots of codes and
+losses need a detector that has them.
 """
 
+from ._curve_displays import PrecisionRecallDisplay, RocCurveDisplay
 from ._explain import explain
 from ._explanation_display import ExplanationDisplay
-from ._model_displays import LatentSpaceDisplay, TrainingHistoryDisplay
+from ._latent_space_display import LatentSpaceDisplay
 from ._nearest_normal import nearest_normal
-from ._score_displays import PrecisionRecallDisplay, RocCurveDisplay, ScoreHistogramDisplay
+from ._score_histogram_display import ScoreHistogramDisplay
+from ._training_history_display import TrainingHistoryDisplay
 
 __all__ = [
     "ExplanationDisplay",

@@ -1,29 +1,29 @@
-"""Contributions of the columns to the scores."""
+"""Contributions of the columns to anomaly scores."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
-from scipy import sparse
-from sklearn.base import OneToOneFeatureMixin
-from sklearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 
-from .._response import normality_scores
-from ._tables import BLOCK_CELLS, check_table, mix, same_columns, stack, table_like, take
-
-
-def anomaly_score(detector):
-    """Function that gives the anomaly score of each row: higher is more abnormal."""
-    return lambda X: -np.asarray(normality_scores(detector, X), dtype=np.float64)
+from .._frames import Table, check_table, match_columns, table_like
+from .._sklearn_compat import HasMethods, Interval, StrOptions, _safe_indexing, validate_params
+from .._typing import FloatArray, MatrixLike, RandomStateLike
+from ._residuals import residual_contributions
+from ._scores import anomaly_scores, anomaly_threshold
+from ._shapley import shapley_values
 
 
-def anomaly_threshold(detector, X):
-    """Anomaly score above which the detector takes a row for an outlier, or None."""
-    if not hasattr(detector, "decision_function"):
-        return None
-    row = take(X, slice(1))
-    return float((anomaly_score(detector)(row) + detector.decision_function(row))[0])
+class Explanation(Bunch):
+    """Result of :func:`explain`."""
+
+    contributions: Table
+    scores: FloatArray
+    base: float
+    threshold: float | None
+    method: Literal["residual", "shapley"]
+    additive: bool
 
 
 @validate_params(
@@ -37,62 +37,67 @@ def anomaly_threshold(detector, X):
     prefer_skip_nested_validation=True,
 )
 def explain(
-    detector,
-    X,
+    detector: BaseEstimator,
+    X: MatrixLike,
     *,
-    background=None,
-    method="auto",
-    n_background=100,
-    n_permutations=2,
-    random_state=None,
-):
+    background: MatrixLike | None = None,
+    method: Literal["auto", "residual", "shapley"] = "auto",
+    n_background: int = 100,
+    n_permutations: int = 2,
+    random_state: RandomStateLike = None,
+) -> Explanation:
     r"""Contribution of each column to the anomaly score of each row.
 
-    The anomaly score :math:`A` is the opposite of `score_samples`, so that a positive
-    contribution makes a row more abnormal. With the method "shapley", which works for every
-    detector, the contribution of column :math:`j` to the score of row :math:`x` is its Shapley
-    value [1]_ [2]_,
+    The anomaly score :math:`A` is the opposite of `score_samples`. A positive contribution makes a
+    row more abnormal. With ``method="shapley"``, which works for every detector, the contribution
+    of column :math:`j` to the score of row :math:`x` is its Shapley value [1]_ [2]_,
 
     .. math::
 
         \phi_j(x) = \frac{1}{|B|} \sum_{b \in B} \operatorname{mean}_\pi \left[
-        A(x_{\pi \le j}, b_{\pi > j}) - A(x_{\pi < j}, b_{\pi \ge j}) \right] :
+        A(x_{\pi \le j}, b_{\pi > j}) - A(x_{\pi < j}, b_{\pi \ge j}) \right] .
 
-    starting from a normal row :math:`b` of the background :math:`B`, the columns get the values of
-    :math:`x` one by one, in random orders :math:`\pi`, and the changes of the score are averaged.
-    A column of categories is replaced whole, and in a frame it keeps its type. For each row,
-    whatever the number of permutations,
+    Starting from a normal row :math:`b` of the background :math:`B`, the values of :math:`b` are
+    replaced by those of :math:`x`, column by column in a random order :math:`\pi`. The changes of
+    the score are averaged over the background and over the orders. A categorical column counts as
+    one column, and the columns of a frame keep their dtypes. For each row and any number of
+    permutations,
 
     .. math:: \sum_j \phi_j(x) = A(x) - \frac{1}{|B|} \sum_{b \in B} A(b) .
 
     Parameters
     ----------
     detector : estimator
-        Fitted outlier detector, of scikit-learn or of skgad, or a pipeline with such a detector
-        as its last step: anything with `score_samples` or `decision_function`.
+        Fitted outlier detector of scikit-learn or skgad, or a pipeline that ends with one. It
+        needs `score_samples` or `decision_function`.
 
     X : {array-like, dataframe} of shape (n_samples, n_features)
-        Rows to explain, as the detector takes them.
+        Rows to explain, in the form that the detector accepts.
 
     background : {array-like, dataframe} of shape (n_background_samples, n_features), default=None
-        Normal rows to compare with, for example the training rows. Its columns are those of `X`.
-        None takes the rows of `X` that the detector takes for inliers.
+        Normal rows to compare with, for example the training rows. The columns must be those of
+        `X`. If None, the rows of `X` that the detector labels as inliers are used.
 
     method : {"auto", "residual", "shapley"}, default="auto"
-        "residual" compares each row with ``detector.reconstruct``, which costs next to nothing and
-        needs no background. "auto" takes it where the detector's score *is* a sum of
-        residuals over the columns (see Notes), else "shapley".
+        How to compute the contributions.
+
+        - "residual": from the difference between each row and ``detector.reconstruct``. This is
+          cheap and needs no background.
+        - "shapley": Shapley values.
+        - "auto": "residual" if the score of the detector is a sum of residuals over the columns
+          (see Notes), otherwise "shapley".
 
     n_background : int, default=100
-        Number of background rows to use; drawn at random, if there are more.
+        Number of background rows to use. If there are more, they are drawn at random.
 
     n_permutations : int, default=2
-        Number of random orders of the columns for each background row. The second of two is the
-        first one reversed, which lowers the variance. The detector scores about ``n_samples *
-        n_background * n_permutations * n_features`` rows.
+        Number of random orders of the columns for each background row. Every second order is the
+        reverse of the one before it, which reduces the variance. The detector scores about
+        ``n_samples * n_background * n_permutations * n_features`` rows.
 
     random_state : int, RandomState instance or None, default=None
-        Draws background rows and orders. They are the same for all rows of `X`.
+        Determines the random choice of background rows and orders, which are the same for all rows
+        of `X`. Pass an int for reproducible results.
 
     Returns
     -------
@@ -100,49 +105,50 @@ def explain(
         Dictionary-like object, with the following attributes.
 
         contributions : {ndarray, dataframe} of shape (n_samples, n_features)
-            A frame, with the names and the index of `X`, where `X` is a frame.
+            If `X` is a frame, a frame with the column names and the index of `X`.
         scores : ndarray of shape (n_samples,)
             Anomaly score of each row.
         base : float
-            Mean anomaly score of the background; 0 for residuals.
+            Mean anomaly score of the background. 0 for residuals.
         threshold : float or None
-            Anomaly score above which a row is an outlier.
+            Anomaly score above which the detector labels a row as an outlier. None if the detector
+            has no `decision_function`.
         method : str
             "residual" or "shapley".
         additive : bool
-            Whether ``contributions.sum(axis=1) + base`` is equal to `scores`.
+            Whether ``contributions.sum(axis=1) + base`` equals `scores`.
 
     Raises
     ------
     ValueError
-        If there is no background row, if the columns of `background` are not those of `X`, or
+        If there are no background rows, if the columns of `background` are not those of `X`, or
         if `method` is "residual" and the detector cannot reconstruct rows column by column.
 
     See Also
     --------
-    nearest_normal : What to change in a row to make it normal.
-    ExplanationDisplay : The contributions to one row's score as a picture.
+    nearest_normal : Find the changes that turn an outlier into an inlier.
+    ExplanationDisplay : Plot the contributions to the score of one row.
 
     Notes
     -----
-    The Shapley values are interventional: a column is replaced whatever the others are, so that
-    the detector may be asked to score rows that do not occur. In return, a column on which the
-    score does not depend contributes 0. For a score that is a sum over the columns,
-    :math:`\sum_j g_j(x_j)`, two permutations or one give the exact values,
-    :math:`g_j(x_j) - \operatorname{mean}_b g_j(b_j)`; otherwise the error falls as one over the
-    square root of the number of permutations.
+    The Shapley values are interventional: a column is replaced without regard to the values of the
+    others, so the detector may score combinations of values that do not occur in the data. In
+    return, a column that does not influence the score contributes 0. For a score that is a sum
+    over the columns, :math:`\sum_j g_j(x_j)`, one or two permutations give the exact values
+    :math:`g_j(x_j) - \operatorname{mean}_b g_j(b_j)`. For other scores, the error decreases as
+    one over the square root of the number of permutations.
 
-    In [1]_ each order comes with one background row drawn at random. Here each background row comes
-    equally often, so that the contributions sum exactly to the score less `base`.
+    In [1]_, each order is combined with a background row drawn at random. Here, all background rows
+    are used equally often, so the contributions sum exactly to the score minus `base`.
 
-    Residuals :math:`r = x - \hat x` are taken in the units that the detector sees, behind the
-    encoder of a :class:`~skgad.TabularDetector` or the scalers of a pipeline; those of the
-    encoded columns of one original column are added up. The score is a sum of them if it is
-    :math:`\sum_j |r_j|`, :math:`\sum_j r_j^2`, the mean of either, or
+    Residuals :math:`r = x - \hat x` are computed in the units that the detector sees, that is,
+    after the encoder of a :class:`~skgad.TabularDetector` or the scalers of a pipeline. The
+    residuals of all encoded columns of one original column are summed. The score is a sum of
+    residuals if it equals :math:`\sum_j |r_j|`, :math:`\sum_j r_j^2`, the mean of either, or
     :math:`\|r\| = \sum_j r_j^2 / \|r\|`, as for ALAD with ``score_type="l1"`` and ``"l2"``.
-    This is found out by comparing the sums with the scores.
-    If the score is something else, ``method="residual"`` gives :math:`|r_j|`: how far the
-    row is from its reconstruction, not what its score is made of, and `additive` is False.
+    This is determined by comparing the sums with the scores. For any other score,
+    ``method="residual"`` returns :math:`|r_j|`. This is the distance of the row from its
+    reconstruction, not a decomposition of its score, and `additive` is False.
 
     References
     ----------
@@ -163,27 +169,29 @@ def explain(
     1
     """
     X = check_table(X)
-    score = anomaly_score(detector)
-    scores = score(X)
-    found = residuals(detector, X, scores) if method != "shapley" else None
-    if method == "residual" and found is None:
+    scores = anomaly_scores(detector, X)
+    contributions, additive = None, False
+    if method != "shapley":
+        contributions, additive = residual_contributions(detector, X, scores)
+    if method == "residual" and contributions is None:
         raise ValueError(
-            f"method='residual' needs a detector with `reconstruct` whose columns are those of X "
-            f"or can be traced to them, and {type(detector).__name__} is none. Use 'shapley'."
+            "method='residual' requires a detector with `reconstruct` whose columns can be traced "
+            f"to those of X, which is not the case for {type(detector).__name__}. Use "
+            "method='shapley'."
         )
-    if found is not None and (found.additive or method == "residual"):
-        contributions, additive, base, method = found.contributions, found.additive, 0.0, "residual"
+    if additive or method == "residual":
+        base, method = 0.0, "residual"
     else:
         rng = check_random_state(random_state)
-        background = normal_rows(detector, X, background)
-        if len(background) > n_background:
-            chosen = rng.choice(len(background), n_background, replace=False)
-            background = take(background, np.sort(chosen))
+        normal = normal_rows(detector, X, background)
+        if len(normal) > n_background:
+            chosen = rng.choice(len(normal), n_background, replace=False)
+            normal = _safe_indexing(normal, np.sort(chosen))
         contributions, base = shapley_values(
-            score, X, scores, background, n_permutations=n_permutations, rng=rng
+            detector, X, scores, normal, n_permutations=n_permutations, rng=rng
         )
         additive, method = True, "shapley"
-    return Bunch(
+    return Explanation(
         contributions=table_like(X, contributions),
         scores=scores,
         base=base,
@@ -194,89 +202,13 @@ def explain(
 
 
 def normal_rows(detector, X, background):
-    """The background as a table like ``X``; without one, the inliers among the rows of ``X``."""
+    """Return the background as a table like `X`, or the inliers of `X` if there is none."""
     if background is not None:
-        return same_columns(X, check_table(background))
+        return match_columns(check_table(background), X, name="background")
     inliers = np.flatnonzero(detector.predict(X) == 1)
     if len(inliers) == 0:
         raise ValueError(
-            f"{type(detector).__name__} takes none of the {len(X)} rows of X for an inlier: give "
+            f"{type(detector).__name__} labels none of the {len(X)} rows of X as an inlier. Pass "
             "normal rows to compare with as `background`, for example the training rows."
         )
-    return take(X, inliers)
-
-
-def shapley_values(score, X, scores, background, *, n_permutations, rng):
-    """Shapley values of the scores of the rows of ``X``, and the mean score of the background.
-
-    A walk leads from a background row to a row of ``X``: its columns change one by one, in the
-    order of a permutation.
-    """
-    (n_rows, n_columns), n_background = X.shape, len(background)
-    order = rng.rand((n_permutations + 1) // 2, n_background, n_columns).argsort(axis=-1)
-    order = np.stack([order, order[..., ::-1]], axis=1).reshape(-1, n_columns)
-    order = order[: n_permutations * n_background]  # permutation by permutation, then reversed
-    rank = order.argsort(axis=1)
-    background_scores = score(background)
-    pool = stack(X, background)
-    steps = np.arange(1, n_columns)[:, None]
-
-    contributions = np.zeros((n_rows, n_columns))
-    walks = np.arange(n_rows * len(order))
-    for block in np.array_split(walks, 1 + len(walks) * n_columns**2 // BLOCK_CELLS):
-        row, walk = np.divmod(block, len(order))
-        start = walk % n_background
-        changed = rank[walk, None, :] < steps
-        index = np.where(changed, row[:, None, None], n_rows + start[:, None, None])
-        path = np.empty((len(block), n_columns + 1))
-        path[:, 0], path[:, -1] = background_scores[start], scores[row]
-        if n_columns > 1:
-            path[:, 1:-1] = score(mix(pool, index.reshape(-1, n_columns))).reshape(len(block), -1)
-        np.add.at(contributions, (row[:, None], order[walk]), np.diff(path))
-    return contributions / len(order), float(background_scores.mean())
-
-
-def residuals(detector, X, scores):
-    """What is left of each column by the reconstruction, and whether the scores are its sum.
-
-    None if the detector does not reconstruct, or if its columns cannot be traced to those of X.
-    """
-    inner, Z, groups = behind_encoder(detector, X)
-    if not hasattr(inner, "reconstruct"):
-        return None
-    r = np.asarray(Z, dtype=np.float64) - np.asarray(inner.reconstruct(Z), dtype=np.float64)
-    norm = np.linalg.norm(r, axis=1, keepdims=True)
-    parts = [
-        np.abs(r),
-        r**2,
-        np.abs(r) / r.shape[1],
-        r**2 / r.shape[1],
-        r**2 / (norm + (norm == 0)),
-    ]
-    sums = [np.allclose(part.sum(axis=1), scores, rtol=1e-4) for part in parts]
-    part = parts[sums.index(True)] if any(sums) else parts[0]
-    contributions = np.stack([part[:, group].sum(axis=1) for group in groups], axis=1)
-    return Bunch(contributions=contributions, additive=any(sums))
-
-
-def behind_encoder(detector, X):
-    """The last step of a detector, its input, and which columns of that belong to each of X.
-
-    Followed are encoders that tell their `feature_groups_`, as a TabularEncoder does, and steps
-    that give one column for each column, as scalers do. None instead of a step behind others.
-    """
-    steps, last = [], detector
-    if hasattr(detector, "detector_") and hasattr(detector, "encoder_"):
-        steps, last = [detector.encoder_], detector.detector_
-    elif isinstance(detector, Pipeline):
-        *steps, last = [step for _, step in detector.steps if step not in (None, "passthrough")]
-
-    groups = [[j] for j in range(X.shape[1])]
-    for step in steps:
-        if hasattr(step, "feature_groups_"):
-            parts = list(step.feature_groups_.values())
-            groups = [np.concatenate([parts[j] for j in group]) for group in groups]
-        elif not isinstance(step, OneToOneFeatureMixin):
-            return None, None, None
-        X = step.transform(X)
-    return last, X.toarray() if sparse.issparse(X) else X, groups
+    return _safe_indexing(X, inliers)

@@ -1,21 +1,33 @@
-"""Picture of the explanation of one row."""
+"""Waterfall plot of the explanation of one row."""
 
+from collections.abc import Sequence
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils import check_consistent_length
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch, check_consistent_length
 
+from .._frames import check_table, is_frame
+from .._sklearn_compat import _safe_indexing
+from .._typing import MatrixLike
 from ._explain import explain
-from ._plotting import INLIER, NEUTRAL, OUTLIER, name_of, new_axes
-from ._tables import check_table, is_frame, take
+from ._plotting import INLIER, NEUTRAL, OUTLIER, detector_name, get_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
 
 
 class ExplanationDisplay:
-    """Contributions of the columns to the anomaly score of one row, as a waterfall.
+    """Waterfall plot of the contributions to the anomaly score of one row.
 
-    The bars lead from the mean score of the background to the score of the row. Red bars make
-    the row more abnormal, blue ones less. It is recommended to use :meth:`from_estimator` or
-    :meth:`from_explanation`. All parameters are stored as attributes.
+    The bars lead from the mean score of the background to the score of the row. Columns with red
+    bars make the row more abnormal, those with blue bars less abnormal. Use :meth:`from_estimator`
+    or :meth:`from_explanation` to create a display. All parameters are stored as attributes.
 
     Parameters
     ----------
@@ -23,28 +35,28 @@ class ExplanationDisplay:
         Contribution of each column.
 
     labels : sequence of str
-        Name of each column, with the row's value or without.
+        Name of each column, with or without the value of the row.
 
     base : float, default=0.0
-        Where the bars begin.
+        Start of the first bar.
 
     threshold : float or None, default=None
-        Anomaly score above which a row is taken for an outlier.
+        Anomaly score above which a row is labeled as an outlier.
 
     additive : bool, default=True
-        Whether the bars end at the row's score. If not, all of them begin at zero, and the
-        threshold is not drawn.
+        Whether the contributions and `base` sum to the score of the row. If False, all bars start
+        at zero, and the threshold is not drawn.
 
     name : str or None, default=None
-        Title of the picture.
+        Title of the plot.
 
     Attributes
     ----------
     bars_ : matplotlib BarContainer
-        The bars, the largest first.
+        The bars, from the largest to the smallest contribution.
 
     threshold_ : matplotlib Line2D or None
-        Line of the threshold.
+        Line of the threshold. None if it is not drawn.
 
     ax_ : matplotlib Axes
         Axes with the bars.
@@ -54,7 +66,7 @@ class ExplanationDisplay:
 
     See Also
     --------
-    explain : Computes the contributions.
+    explain : Compute the contributions.
 
     Examples
     --------
@@ -70,8 +82,20 @@ class ExplanationDisplay:
     'column 1 = 5'
     """
 
+    bars_: "BarContainer"
+    threshold_: "Line2D | None"
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+
     def __init__(
-        self, contributions, labels, *, base=0.0, threshold=None, additive=True, name=None
+        self,
+        contributions: ArrayLike,
+        labels: Sequence[str],
+        *,
+        base: float = 0.0,
+        threshold: float | None = None,
+        additive: bool = True,
+        name: str | None = None,
     ):
         self.contributions = contributions
         self.labels = labels
@@ -80,25 +104,25 @@ class ExplanationDisplay:
         self.additive = additive
         self.name = name
 
-    def plot(self, ax=None, *, max_columns=10):
+    def plot(self, ax: "Axes | None" = None, *, max_columns: int = 10) -> Self:
         """Draw the bars.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Axes to draw on. None makes new ones.
+            Axes to draw on. If None, a new figure is created.
 
         max_columns : int, default=10
-            Number of bars. The columns with the smallest contributions share the last one.
+            Maximum number of bars. The columns with the smallest contributions share the last one.
 
         Returns
         -------
         display : ExplanationDisplay
             The display.
         """
-        lengths, labels = self._largest(max_columns)
+        lengths, labels = self._sorted_contributions(max_columns)
         figsize = (7, 1.4 + 0.36 * len(lengths))
-        self.ax_ = new_axes(ax, type(self).__name__, figsize=figsize)
+        self.ax_ = get_axes(ax, type(self).__name__, figsize=figsize)
         self.figure_ = self.ax_.figure
         ends = self.base + np.cumsum(lengths)
         starts = ends - lengths
@@ -130,14 +154,14 @@ class ExplanationDisplay:
         self.ax_.set_yticks(height, labels)
         self.ax_.invert_yaxis()
         self.ax_.tick_params(axis="y", length=0)
-        what = f"anomaly score, from {self.base:.3g} to {ends[-1]:.3g}"
-        self.ax_.set_xlabel(what if self.additive else "distance from the reconstruction")
+        score_label = f"anomaly score, from {self.base:.3g} to {ends[-1]:.3g}"
+        self.ax_.set_xlabel(score_label if self.additive else "distance from the reconstruction")
         self.ax_.set_title(self.name or "", pad=18)
         self.ax_.spines[["top", "right", "left"]].set_visible(False)
         return self
 
-    def _largest(self, max_columns):
-        """Contributions and labels from the largest to the smallest; the rest in one sum."""
+    def _sorted_contributions(self, max_columns):
+        """Contributions and labels from the largest to the smallest; the last one may be a sum."""
         values = np.asarray(self.contributions, dtype=np.float64)
         order = np.argsort(-np.abs(values), kind="stable")
         if len(values) <= max_columns:
@@ -147,7 +171,7 @@ class ExplanationDisplay:
         return lengths, [*(self.labels[j] for j in shown), f"{len(rest)} other columns"]
 
     def _write_numbers(self, lengths, starts, ends):
-        """Write the contributions beside the ends of the bars, or where there is more room."""
+        """Write each contribution next to the end of its bar, or on the side with more room."""
         self.ax_.use_sticky_edges = False
         self.ax_.margins(x=0.15)
         left, right = self.ax_.get_xlim()
@@ -171,8 +195,17 @@ class ExplanationDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, row=0, background=None, name=None, ax=None, max_columns=10, **kwargs
-    ):
+        cls,
+        estimator: BaseEstimator,
+        X: MatrixLike,
+        *,
+        row: int = 0,
+        background: MatrixLike | None = None,
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        max_columns: int = 10,
+        **kwargs: Any,
+    ) -> Self:
         """Explain one row of a table and draw the explanation.
 
         Parameters
@@ -184,20 +217,20 @@ class ExplanationDisplay:
             Rows.
 
         row : int, default=0
-            Number of the row to explain.
+            Position of the row to explain.
 
         background : {array-like, dataframe} or None, default=None
-            Normal rows to compare with. None takes the rows of `X` that the detector takes for
-            inliers.
+            Normal rows to compare with. If None, the rows of `X` that the detector labels as
+            inliers are used.
 
         name : str or None, default=None
-            Title. None takes the name of the detector.
+            Title of the plot. If None, the name of the detector is used.
 
         ax : matplotlib Axes or None, default=None
-            Axes to draw on. None makes new ones.
+            Axes to draw on. If None, a new figure is created.
 
         max_columns : int, default=10
-            Number of bars.
+            Maximum number of bars.
 
         **kwargs : dict
             Further parameters of :func:`~skgad.inspection.explain`.
@@ -205,45 +238,54 @@ class ExplanationDisplay:
         Returns
         -------
         display : ExplanationDisplay
-            The display, drawn.
+            The display.
         """
         X = check_table(X)
         if background is None:
             inliers = np.flatnonzero(estimator.predict(X) == 1)
-            background = take(X, inliers) if len(inliers) else None
-        X = take(X, [row])
+            background = _safe_indexing(X, inliers) if len(inliers) else None
+        X = _safe_indexing(X, [row])
         explanation = explain(estimator, X, background=background, **kwargs)
-        name = name_of(estimator) if name is None else name
+        name = detector_name(estimator) if name is None else name
         return cls.from_explanation(explanation, X, name=name, ax=ax, max_columns=max_columns)
 
     @classmethod
-    def from_explanation(cls, explanation, X=None, *, row=0, name=None, ax=None, max_columns=10):
-        """Draw one row of what :func:`~skgad.inspection.explain` gave.
+    def from_explanation(
+        cls,
+        explanation: Bunch,
+        X: MatrixLike | None = None,
+        *,
+        row: int = 0,
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        max_columns: int = 10,
+    ) -> Self:
+        """Draw the result of :func:`~skgad.inspection.explain` for one row.
 
         Parameters
         ----------
         explanation : :class:`~sklearn.utils.Bunch`
-            Explanation of some rows.
+            Result of :func:`~skgad.inspection.explain`.
 
         X : {array-like, dataframe} of shape (n_samples, n_features) or None, default=None
-            The rows that were explained, to show the row's values.
+            The rows that were explained. If given, the labels contain the values of the row.
 
         row : int, default=0
-            Number of the row to draw.
+            Position of the row to draw.
 
         name : str or None, default=None
-            Title.
+            Title of the plot.
 
         ax : matplotlib Axes or None, default=None
-            Axes to draw on. None makes new ones.
+            Axes to draw on. If None, a new figure is created.
 
         max_columns : int, default=10
-            Number of bars.
+            Maximum number of bars.
 
         Returns
         -------
         display : ExplanationDisplay
-            The display, drawn.
+            The display.
         """
         table = explanation.contributions
         names = table.columns if is_frame(table) else [f"column {j}" for j in range(table.shape[1])]
@@ -251,10 +293,10 @@ class ExplanationDisplay:
         if X is not None:
             X = check_table(X)
             check_consistent_length(table, X)
-            values = np.asarray(take(X, [row]), dtype=object)[0]
-            labels = [f"{name} = {value_text(v)}" for name, v in zip(labels, values, strict=True)]
+            values = np.asarray(_safe_indexing(X, [row]), dtype=object)[0]
+            labels = [f"{name} = {format_value(v)}" for name, v in zip(labels, values, strict=True)]
         display = cls(
-            np.asarray(take(table, [row]))[0],
+            np.asarray(_safe_indexing(table, [row]))[0],
             labels,
             base=explanation.base,
             threshold=explanation.threshold,
@@ -264,6 +306,6 @@ class ExplanationDisplay:
         return display.plot(ax, max_columns=max_columns)
 
 
-def value_text(value):
-    """A cell as it stands in a label."""
+def format_value(value):
+    """Format the value of a cell for a label."""
     return f"{value:.4g}" if isinstance(value, Real) and not isinstance(value, bool) else str(value)

@@ -1,15 +1,35 @@
-"""The nearest normal version of a row."""
+"""Changes that turn outliers into inliers."""
 
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
+from .._frames import (
+    Table,
+    check_table,
+    concat_rows,
+    copy_index,
+    match_columns,
+    table_like,
+    take_cells,
+)
+from .._sklearn_compat import HasMethods, Interval, _safe_indexing, validate_params
+from .._typing import MatrixLike
 from ..preprocessing import TabularEncoder
-from ._tables import BLOCK_CELLS, check_table, mix, same_columns, stack, table_like, take
+from ._scores import BLOCK_CELLS
+
+
+class NearestNormal(Bunch):
+    """Result of :func:`nearest_normal`."""
+
+    rows: Table
+    changed: Table
+    success: NDArray[np.bool_]
 
 
 @validate_params(
@@ -20,34 +40,41 @@ from ._tables import BLOCK_CELLS, check_table, mix, same_columns, stack, table_l
     },
     prefer_skip_nested_validation=True,
 )
-def nearest_normal(detector, X, *, background=None, n_neighbors=5, max_changes=None):
-    """Change as few columns of each outlier as make it an inlier.
+def nearest_normal(
+    detector: BaseEstimator,
+    X: MatrixLike,
+    *,
+    background: MatrixLike | None = None,
+    n_neighbors: int = 5,
+    max_changes: int | None = None,
+) -> NearestNormal:
+    """Find few changes that turn each outlier into an inlier.
 
-    Each outlier takes over values from a normal row, column by column. Such rows are its
-    reconstruction, if the detector reconstructs, and its nearest neighbours in the background. At
-    each step the column is taken over that raises the `decision_function` most, until it is not
-    negative. Then changes that are not needed are undone, as long as there are any. Of the
-    results, the one with the fewest changes is kept.
+    The values of an outlier are replaced by those of a normal row, column by column. The candidates
+    for the normal row are the reconstruction of the outlier, if the detector has `reconstruct`, and
+    its nearest neighbors in the background. Each step replaces the column that increases the
+    `decision_function` most, until the `decision_function` is not negative. Then changes that
+    turn out to be unnecessary are undone one by one. The candidate with the fewest changes is kept.
 
     Parameters
     ----------
     detector : estimator
-        Fitted outlier detector with a `decision_function`, of scikit-learn or of skgad, or a
-        pipeline with such a detector as its last step.
+        Fitted outlier detector of scikit-learn or skgad, or a pipeline that ends with one. It
+        needs a `decision_function`.
 
     X : {array-like, dataframe} of shape (n_samples, n_features)
-        Rows, as the detector takes them.
+        Rows, in the form that the detector accepts.
 
     background : {array-like, dataframe} of shape (n_background_samples, n_features), default=None
-        Rows to take values from, for example the training rows; those that the detector takes for
-        outliers are left out. None takes the rows of `X`.
+        Rows to take values from, for example the training rows. Rows that the detector labels as
+        outliers are ignored. If None, the rows of `X` are used.
 
     n_neighbors : int, default=5
-        Number of background rows that are tried for each outlier. 0 tries the
-        reconstruction alone.
+        Number of background rows to try for each outlier. With 0, only the reconstruction is tried.
 
     max_changes : int or None, default=None
-        Give up on a row after so many changes. None goes on to the last column.
+        Maximum number of changes before the search for a row stops. None means the number of
+        columns.
 
     Returns
     -------
@@ -55,32 +82,32 @@ def nearest_normal(detector, X, *, background=None, n_neighbors=5, max_changes=N
         Dictionary-like object, with the following attributes.
 
         rows : {ndarray, dataframe} of shape (n_samples, n_features)
-            The rows with their changes. Inliers, and outliers for which no change was found,
-            are as they were.
+            The rows with their changes. Inliers are unchanged, and so are outliers for which the
+            search fails.
         changed : {ndarray, dataframe} of bool of shape (n_samples, n_features)
-            Which cells have changed. Undoing any single one makes the row an outlier again.
+            Mask of the changed cells. Undoing any single change makes the row an outlier again.
         success : ndarray of bool of shape (n_samples,)
-            Whether the detector takes the row, after the changes, for an inlier.
+            Whether the detector labels the row as an inlier after the changes.
 
     Raises
     ------
     ValueError
-        If there is no row to take values from, or if the columns of `background` are not
+        If there are no rows to take values from, or if the columns of `background` are not
         those of `X`.
 
     See Also
     --------
-    explain : What each column contributes to the score.
+    explain : Compute the contribution of each column to the score.
 
     Notes
     -----
-    This is a counterfactual explanation [1]_ with the number of changed columns as its distance.
-    The search is greedy: there may be a row with fewer changes, but no change
-    of the result can be undone alone. Columns are changed whatever they mean: "five years
-    younger" may be the answer.
+    This is a counterfactual explanation [1]_ with the number of changed columns as the distance.
+    The search is greedy: there may be a solution with fewer changes, but no single change of the
+    result can be undone. The meaning of the columns is ignored: the answer may be "five years
+    younger".
 
-    Neighbours are the nearest in the Euclidean distance behind a
-    :class:`~skgad.preprocessing.TabularEncoder` of the background.
+    Neighbors are found with the Euclidean distance between rows encoded by a
+    :class:`~skgad.preprocessing.TabularEncoder` that is fitted on the inliers of the background.
 
     References
     ----------
@@ -98,57 +125,81 @@ def nearest_normal(detector, X, *, background=None, n_neighbors=5, max_changes=N
     array([[False,  True, False]])
     """
     X = check_table(X)
-    odd = np.flatnonzero(detector.decision_function(X) < 0)
-    index = np.tile(np.arange(len(X))[:, None], X.shape[1])
+    outliers = np.flatnonzero(detector.decision_function(X) < 0)
+    sources = np.tile(np.arange(len(X))[:, None], X.shape[1])
     changed = np.zeros(X.shape, dtype=bool)
     pool = X
-    if len(odd):
-        pool, candidates = normal_candidates(detector, X, odd, background, n_neighbors)
-        rows, sources = np.repeat(odd, candidates.shape[1]), candidates.ravel()
-        mask, success = fewest_changes(detector, pool, rows, sources, max_changes)
-        mask &= success[:, None]
-        order = np.lexsort((mask.sum(axis=1), ~success, rows))
-        best = order[np.unique(rows[order], return_index=True)[1]]  # the first one of each row
-        changed[odd] = mask[best]
-        index[odd] = np.where(mask[best], sources[best, None], odd[:, None])
-    result = mix(pool, index)
-    if hasattr(X, "iloc"):
-        result.index = X.index
-    return Bunch(
+    if len(outliers):
+        pool, candidates = normal_candidates(detector, X, outliers, background, n_neighbors)
+        rows, normal_rows = np.repeat(outliers, candidates.shape[1]), candidates.ravel()
+        replaced, success = search_changes(detector, pool, rows, normal_rows, max_changes)
+        replaced &= success[:, None]
+        order = np.lexsort((replaced.sum(axis=1), ~success, rows))
+        best = order[np.unique(rows[order], return_index=True)[1]]  # the first pair of each row
+        changed[outliers] = replaced[best]
+        sources[outliers] = np.where(replaced[best], normal_rows[best, None], outliers[:, None])
+    result = copy_index(take_cells(pool, sources), X)
+    return NearestNormal(
         rows=result,
         changed=table_like(X, changed),
         success=np.asarray(detector.decision_function(result)) >= 0,
     )
 
 
-def normal_candidates(detector, X, odd, background, n_neighbors):
-    """Rows to take values from: a pool that begins with X, and row numbers for each odd row."""
-    outliers, tables, candidates = take(X, odd), [X], np.empty((len(odd), 0), dtype=int)
-    reconstructed = reconstruction(detector, outliers)
+def normal_candidates(detector, X, outliers, background, n_neighbors):
+    """Find normal rows for each outlier.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted outlier detector.
+    X : ndarray or frame of shape (n_samples, n_features)
+        All rows.
+    outliers : ndarray of int of shape (n_outliers,)
+        Row numbers of the outliers.
+    background : {array-like, dataframe} or None
+        Rows to choose from; None for those of `X`.
+    n_neighbors : int
+        Maximum number of background rows for each outlier.
+
+    Returns
+    -------
+    pool : ndarray or frame
+        `X`, followed by normal rows.
+    candidates : ndarray of int of shape (n_outliers, n_candidates)
+        Row numbers in the pool.
+    """
+    X_outliers = _safe_indexing(X, outliers)
+    tables, candidates = [X], np.empty((len(outliers), 0), dtype=int)
+    reconstructed = reconstruction(detector, X_outliers)
     if reconstructed is not None:
-        tables.append(same_columns(outliers, reconstructed))
-        candidates = len(X) + np.arange(len(odd))[:, None]
-    background = X if background is None else same_columns(X, check_table(background))
-    normal = np.flatnonzero(detector.decision_function(background) >= 0)
-    if len(normal) and n_neighbors:
-        normal = take(background, normal)
-        encoder = TabularEncoder().fit(normal)
-        neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, len(normal)))
-        neighbors.fit(encoder.transform(normal))
-        nearest = neighbors.kneighbors(encoder.transform(outliers), return_distance=False)
+        tables.append(match_columns(reconstructed, X_outliers, name="reconstruction"))
+        candidates = len(X) + np.arange(len(outliers))[:, None]
+    if background is None:
+        background = X
+    else:
+        background = match_columns(check_table(background), X, name="background")
+    inliers = np.flatnonzero(detector.decision_function(background) >= 0)
+    if len(inliers) and n_neighbors:
+        background = _safe_indexing(background, inliers)
+        encoder = TabularEncoder().fit(background)
+        neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, len(inliers)))
+        neighbors.fit(encoder.transform(background))
+        nearest = neighbors.kneighbors(encoder.transform(X_outliers), return_distance=False)
         candidates = np.hstack([candidates, sum(map(len, tables)) + nearest])
-        tables.append(normal)
+        tables.append(background)
     if len(tables) == 1:
         raise ValueError(
-            f"{type(detector).__name__} does not reconstruct, and there is no background row that "
-            "it takes for an inlier: give normal rows as `background`, for example the training "
-            "rows, and n_neighbors above 0."
+            f"There are no normal rows to take values from. {type(detector).__name__} cannot "
+            "reconstruct rows, and either it labels all background rows as outliers or "
+            "n_neighbors=0. Pass normal rows as `background`, for example the training rows, and "
+            "a positive n_neighbors."
         )
-    return stack(*tables), candidates
+    return concat_rows(tables), candidates
 
 
 def reconstruction(detector, X):
-    """Normal versions of the rows in their own units, or None if the detector gives none."""
+    """Reconstruct rows in their own units. None if the detector cannot do it."""
     if hasattr(detector, "reconstruct"):
         return detector.reconstruct(X)
     if isinstance(detector, Pipeline) and hasattr(detector[-1], "reconstruct"):
@@ -158,40 +209,60 @@ def reconstruction(detector, X):
     return None
 
 
-def fewest_changes(detector, pool, rows, sources, max_changes):
-    """Which columns each row takes over from its source, and whether that makes it normal.
+def search_changes(detector, pool, rows, normal_rows, max_changes):
+    """Search for columns in which to replace the values of each row by those of a normal row.
 
-    The pairs go step by step together. When a row is solved, its other sources are given up:
-    they would need at least one more change.
+    All pairs of a row and a normal row are searched together, step by step. Once a row is an
+    inlier, its other pairs are given up, because they need at least one more change.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted outlier detector.
+    pool : ndarray or frame of shape (n_pool, n_features)
+        All rows and normal rows.
+    rows, normal_rows : ndarray of int of shape (n_pairs,)
+        Row numbers in the pool of the two rows of each pair.
+    max_changes : int or None
+        Maximum number of columns to replace.
+
+    Returns
+    -------
+    replaced : ndarray of bool of shape (n_pairs, n_features)
+        Columns to replace.
+    success : ndarray of bool of shape (n_pairs,)
+        Whether the result is an inlier.
     """
 
-    def decisions(pairs, toggles):
-        """Decision value of each pair after each one of some toggles; elsewhere -inf."""
+    def evaluate_toggles(pairs, toggles):
+        """Decision after each single toggle of `replaced`; -inf where there is no toggle."""
         values = np.full(toggles.shape, -np.inf)
         which, column = np.nonzero(toggles)
         n_blocks = -(-which.size * toggles.shape[1] // BLOCK_CELLS)
         for block in np.array_split(np.arange(which.size), n_blocks) if n_blocks else ():
             pair = pairs[which[block]]
-            trial = mask[pair]
+            trial = replaced[pair]
             trial[np.arange(len(pair)), column[block]] ^= True
-            index = np.where(trial, sources[pair, None], rows[pair, None])
-            values[which[block], column[block]] = detector.decision_function(mix(pool, index))
+            sources = np.where(trial, normal_rows[pair, None], rows[pair, None])
+            trial_rows = take_cells(pool, sources)
+            values[which[block], column[block]] = detector.decision_function(trial_rows)
         return values
 
-    mask = np.zeros((len(rows), pool.shape[1]), dtype=bool)  # columns that are taken over
+    replaced = np.zeros((len(rows), pool.shape[1]), dtype=bool)
     success = np.zeros(len(rows), dtype=bool)
     pairs = np.arange(len(rows))
     for _ in range(min(max_changes or pool.shape[1], pool.shape[1])):
-        values = decisions(pairs, ~mask[pairs])
-        mask[pairs, values.argmax(axis=1)] = True
+        values = evaluate_toggles(pairs, ~replaced[pairs])
+        replaced[pairs, values.argmax(axis=1)] = True
         success[pairs] = values.max(axis=1) >= 0
         pairs = np.flatnonzero(~np.isin(rows, rows[success]))
         if len(pairs) == 0:
             break
 
-    pairs = np.flatnonzero(success)  # undo what is not needed
+    pairs = np.flatnonzero(success)  # to undo unnecessary changes
     while len(pairs):
-        values = decisions(pairs, mask[pairs])
-        pairs, values = pairs[values.max(axis=1) >= 0], values[values.max(axis=1) >= 0]
-        mask[pairs, values.argmax(axis=1)] = False
-    return mask, success
+        values = evaluate_toggles(pairs, replaced[pairs])
+        is_inlier = values.max(axis=1) >= 0
+        pairs, values = pairs[is_inlier], values[is_inlier]
+        replaced[pairs, values.argmax(axis=1)] = False
+    return replaced, success

@@ -1,4 +1,4 @@
-"""Tables of mixed columns: their encoding, and a detector that encodes."""
+"""Encoder and detector for tables of mixed columns."""
 
 from ._detector import TabularDetector
 from ._encoder import TabularEncoder

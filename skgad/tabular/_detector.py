@@ -1,50 +1,53 @@
 """A detector for tables of mixed columns."""
 
+from typing import Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._frames import Table, copy_index
+from .._sklearn_compat import HasMethods, _fit_context, available_if
+from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import ALAD
 from ._encoder import TabularEncoder
 
 
-def _detector_has(*methods, encoder_has=()):
-    """Check for ``available_if``: what detector and encoder, fitted or not, can do."""
+def _detector_has(method, *, encoder_has=None):
+    """Check for ``available_if``: whether detector and encoder, fitted or not, have a method."""
 
     def check(self):
-        detector = getattr(self, "detector_", self._detector())
-        encoder = getattr(self, "encoder_", self._encoder())
-        for method in methods:
-            getattr(detector, method)  # the AttributeError says who lacks what
-        for method in encoder_has:
-            getattr(encoder, method)
+        # Each getattr raises an AttributeError that names the object and the method.
+        getattr(getattr(self, "detector_", self._detector()), method)
+        if encoder_has is not None:
+            getattr(getattr(self, "encoder_", self._encoder()), encoder_has)
         return True
 
     return check
 
 
 class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
-    """Outlier detector for tables of numbers, categories, dates and holes.
+    """Outlier detector for tables of numbers, categories and dates with missing values.
 
-    The table is encoded, the detector works on the encoded rows, and rows that
-    it makes are decoded: what goes in and what comes out is a table with the same columns.
-    Any outlier detector with the interface of scikit-learn can be used; a method is there if the
-    detector has it. See the :ref:`user guide <tabular>`.
+    The table is encoded, the detector works on the encoded rows, and the rows that it generates
+    are decoded to a table with the same columns. Any outlier detector with the API of scikit-learn
+    can be used. Methods are available if the detector has them.
+
+    Read more in the :ref:`user guide <tabular>`.
 
     Parameters
     ----------
     detector : object or None, default=None
-        The outlier detector, which is cloned. None is ``ALAD()``.
+        The outlier detector. It is cloned before it is fitted. None means ``ALAD()``.
 
     encoder : object or None, default=None
-        Transformer that makes numbers of a table, which is cloned. It needs
-        `inverse_transform` for :meth:`sample` and :meth:`reconstruct`. None is
-        :class:`~skgad.preprocessing.TabularEncoder` with its defaults.
+        Transformer that encodes a table as numbers. It is cloned before it is fitted. It needs
+        `inverse_transform` for :meth:`sample` and :meth:`reconstruct`. None means
+        :class:`~skgad.preprocessing.TabularEncoder` with default parameters.
 
     Attributes
     ----------
@@ -55,25 +58,25 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         The fitted encoder.
 
     offset_ : float
-        Threshold of the detector, if it has one:
-        ``decision_function = score_samples - offset_``.
+        Threshold of the detector, such that ``decision_function = score_samples - offset_``.
+        Defined only if the detector has one.
 
     n_features_in_ : int
         Number of columns seen in `fit`.
 
     feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
-        Names of the columns, if they all are strings.
+        Names of the columns seen in `fit`. Defined only if all of them are strings.
 
     See Also
     --------
     skgad.preprocessing.TabularEncoder : The encoder on its own.
-    sklearn.pipeline.Pipeline : Chains any steps, one way.
+    sklearn.pipeline.Pipeline : Chain any steps, without decoding.
 
     Notes
     -----
-    *A note on design.* This is not a pipeline, which has neither `sample` nor `reconstruct` and
-    whose `inverse_transform` asks every step for one. Parameters of the two parts are
-    searched as ``detector__latent_dim`` and ``encoder__numeric``, if the parts are given.
+    *A note on design.* This is not a pipeline. A pipeline has neither `sample` nor `reconstruct`,
+    and its `inverse_transform` requires one of every step. If `detector` and `encoder` are given,
+    their parameters can be searched as ``detector__latent_dim`` and ``encoder__numeric``.
 
     Examples
     --------
@@ -85,7 +88,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     >>> detector.predict(pd.DataFrame({"job": ["nurse", "king"], "age": [33, 200]}))
     array([ 1, -1])
 
-    A detector that can make rows makes them in the table's own terms:
+    Rows sampled from a generative detector have the columns of the table:
 
     >>> from skgad import ALAD
     >>> rows = TabularDetector(ALAD(max_epochs=2, random_state=0)).fit(X).sample(5)
@@ -98,7 +101,10 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         "encoder": [HasMethods(["fit", "transform"]), None],
     }
 
-    def __init__(self, detector=None, *, encoder=None):
+    detector_: Any
+    encoder_: Any
+
+    def __init__(self, detector: Any = None, *, encoder: Any = None):
         self.detector = detector
         self.encoder = encoder
 
@@ -109,72 +115,68 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         return TabularEncoder() if self.encoder is None else self.encoder
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **fit_params):
+    def fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Fit the encoder, then the detector.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
+        X : {array-like, dataframe} of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or None, default=None
-            Handed to the detector, which by convention ignores it.
+            Passed to the detector, which by convention ignores it.
         **fit_params : dict
-            Handed to the `fit` of the detector. With metadata routing enabled, what it
-            requests, as labels that are known with ``set_fit_request(labels=True)``.
+            Passed to the `fit` of the detector. With metadata routing enabled, only what the
+            detector requests is passed, for example known labels after
+            ``set_fit_request(labels=True)``.
 
         Returns
         -------
         self : object
-            The fitted detector. If `fit` fails, an earlier fit is kept.
+            The fitted detector. If `fit` raises an error, the results of an earlier `fit` are kept.
         """
-        encoder, detector = clone(self._encoder()), clone(self._detector())
-        rows = encoder.fit_transform(X)
-        detector.fit(rows, y, **self._routed(fit_params))
-        self.encoder_, self.detector_ = encoder, detector
+        self._fit_parts("fit", X, y, self._routed_params("fit", fit_params))
         return self
 
     @available_if(_detector_has("partial_fit"))
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X, y=None, **fit_params):
-        """Go on with the training of the detector.
+    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
+        """Continue the training of the detector.
 
-        The first call, if there was no `fit`, fits the encoder as well. Scales and levels stay as
-        they were then.
+        If there was no `fit`, the first call also fits the encoder. Later calls do not change its
+        scales and levels.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
+        X : {array-like, dataframe} of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or None, default=None
-            Handed to the detector, which by convention ignores it.
+            Passed to the detector, which by convention ignores it.
         **fit_params : dict
-            Handed to the `partial_fit` of the detector, as in :meth:`fit`.
+            Passed to the `partial_fit` of the detector, as in :meth:`fit`.
 
         Returns
         -------
         self : object
             The fitted detector.
         """
-        fit_params = self._routed(fit_params, "partial_fit")
+        params = self._routed_params("partial_fit", fit_params)
         if hasattr(self, "detector_"):
-            self.detector_.partial_fit(self.encoder_.transform(X), y, **fit_params)
-            return self
-        encoder, detector = clone(self._encoder()), clone(self._detector())
-        detector.partial_fit(encoder.fit_transform(X), y, **fit_params)
-        self.encoder_, self.detector_ = encoder, detector
+            self.detector_.partial_fit(self.encoder_.transform(X), y, **params)
+        else:
+            self._fit_parts("partial_fit", X, y, params)
         return self
 
     @available_if(_detector_has("fit_predict"))
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_predict(self, X, y=None, **fit_params):
-        """Fit, and tell outliers from inliers among the training rows.
+    def fit_predict(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> IntArray:
+        """Fit the detector and label the training rows as inliers or outliers.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
+        X : {array-like, dataframe} of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or None, default=None
-            Handed to the detector, which by convention ignores it.
+            Passed to the detector, which by convention ignores it.
         **fit_params : dict
             As in :meth:`fit`.
 
@@ -183,30 +185,33 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,), int
             -1 for outliers and +1 for inliers.
         """
-        encoder, detector = clone(self._encoder()), clone(self._detector())
-        rows = encoder.fit_transform(X)
-        labels = detector.fit_predict(rows, y, **self._routed(fit_params))
-        self.encoder_, self.detector_ = encoder, detector
-        return labels
+        return self._fit_parts("fit_predict", X, y, self._routed_params("fit", fit_params))
 
-    def _routed(self, fit_params, method="fit"):
-        """Parameters for a method of the detector."""
+    def _routed_params(self, method, fit_params):
+        """Parameters to pass to a method of the detector."""
         if not get_config()["enable_metadata_routing"]:
             return fit_params
         return process_routing(self, method, **fit_params).detector[method]
 
+    def _fit_parts(self, method, X, y, params):
+        """Fit clones of the encoder and, with one of its methods, of the detector."""
+        encoder, detector = clone(self._encoder()), clone(self._detector())
+        result = getattr(detector, method)(encoder.fit_transform(X), y, **params)
+        self.encoder_, self.detector_ = encoder, detector
+        return result
+
     def _call(self, method, X, **params):
-        """Call a method of the detector with the encoded rows."""
+        """Call a method of the fitted detector on encoded rows."""
         check_is_fitted(self)
         return getattr(self.detector_, method)(self.encoder_.transform(X), **params)
 
     @available_if(_detector_has("score_samples"))
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> FloatArray:
         """Opposite of the anomaly score.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
+        X : {array-like, dataframe} of shape (n_samples, n_features)
             Rows to score.
 
         Returns
@@ -217,12 +222,12 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         return self._call("score_samples", X).astype(np.float64, copy=False)
 
     @available_if(_detector_has("decision_function"))
-    def decision_function(self, X):
-        """Score above the threshold.
+    def decision_function(self, X: MatrixLike) -> FloatArray:
+        """Score minus threshold.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
+        X : {array-like, dataframe} of shape (n_samples, n_features)
             Rows to score.
 
         Returns
@@ -233,13 +238,13 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         return self._call("decision_function", X).astype(np.float64, copy=False)
 
     @available_if(_detector_has("predict"))
-    def predict(self, X):
-        """Tell outliers from inliers.
+    def predict(self, X: MatrixLike) -> IntArray:
+        """Label rows as inliers or outliers.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
-            Rows to judge.
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+            Rows to label.
 
         Returns
         -------
@@ -249,49 +254,51 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         return self._call("predict", X)
 
     @available_if(_detector_has("transform"))
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray[Any]:
         """Latent code of each row.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
+        X : {array-like, dataframe} of shape (n_samples, n_features)
             Rows to encode.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_codes)
-            What the detector makes of the encoded rows.
+            Output of the detector's `transform` for the encoded rows.
         """
         return self._call("transform", X)
 
     @available_if(_detector_has("transform"))
-    def fit_transform(self, X, y=None, **fit_params):
-        """Fit, and give the latent codes of the training rows.
+    def fit_transform(
+        self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any
+    ) -> NDArray[Any]:
+        """Fit the detector and return the latent codes of the training rows.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
+        X : {array-like, dataframe} of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or None, default=None
-            Handed to the detector, which by convention ignores it.
+            Passed to the detector, which by convention ignores it.
         **fit_params : dict
             As in :meth:`fit`.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_codes)
-            What the detector makes of the encoded rows.
+            Output of the detector's `transform` for the encoded rows.
         """
         return self.fit(X, y, **fit_params).transform(X)
 
     @available_if(_detector_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
         """Names of the latent codes.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Ignored, as the names are those of the detector's codes.
+            Ignored. The names are those of the detector's codes.
 
         Returns
         -------
@@ -301,8 +308,15 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.detector_.get_feature_names_out()
 
-    @available_if(_detector_has("sample", encoder_has=["inverse_transform"]))
-    def sample(self, n_samples=1, *, kind="inlier", random_state=None, **params):
+    @available_if(_detector_has("sample", encoder_has="inverse_transform"))
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        kind: Literal["inlier", "outlier"] = "inlier",
+        random_state: RandomStateLike = None,
+        **params: Any,
+    ) -> Table:
         """Generate new rows.
 
         Parameters
@@ -310,86 +324,84 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         n_samples : int, default=1
             Number of rows.
         kind : {"inlier", "outlier"}, default="inlier"
-            What to generate. Not every detector can make outliers. Outliers, too, are
-            confined to the range seen in each column, unless the encoder has ``clip=False``.
+            What to generate. Not every detector can generate outliers. The values of outliers
+            are also clipped to the range seen in each column, unless the encoder has
+            ``clip=False``.
         random_state : int, RandomState instance or None, default=None
-            Determines the rows.
+            Seed of the generator. Pass an int for reproducible rows.
         **params : dict
             Further arguments of the detector's `sample`, such as `latent` of
             :meth:`WALDO.sample <skgad.WALDO.sample>`.
 
         Returns
         -------
-        rows : frame or ndarray of shape (n_samples, n_features)
-            A table of the kind that `fit` has seen.
+        rows : {ndarray, dataframe} of shape (n_samples, n_features)
+            Table of the type seen in `fit`.
         """
         check_is_fitted(self)
         rows = self.detector_.sample(n_samples, kind=kind, random_state=random_state, **params)
         return self.encoder_.inverse_transform(rows)
 
-    @available_if(_detector_has("reconstruct", encoder_has=["inverse_transform"]))
-    def reconstruct(self, X, *, kind="inlier"):
-        """What each row would be if it were normal.
+    @available_if(_detector_has("reconstruct", encoder_has="inverse_transform"))
+    def reconstruct(self, X: MatrixLike, *, kind: Literal["inlier", "outlier"] = "inlier") -> Table:
+        """Normal version of each row.
 
         Parameters
         ----------
-        X : frame or array-like of shape (n_samples, n_features)
+        X : {array-like, dataframe} of shape (n_samples, n_features)
             Rows to reconstruct.
         kind : {"inlier", "outlier"}, default="inlier"
-            What to make of the rows. Not every detector can make outliers.
+            What to reconstruct the rows as. Not every detector can reconstruct outliers.
 
         Returns
         -------
-        rows : frame or ndarray of shape (n_samples, n_features)
-            A table of the kind that `fit` has seen. A pandas frame has the index of `X`.
+        rows : {ndarray, dataframe} of shape (n_samples, n_features)
+            Table of the type seen in `fit`. A pandas frame has the index of `X`.
         """
         rows = self._call("reconstruct", X, kind=kind)
-        table = self.encoder_.inverse_transform(rows)
-        if hasattr(table, "set_axis") and hasattr(X, "index"):
-            return table.set_axis(X.index, axis=0)
-        return table
+        return copy_index(self.encoder_.inverse_transform(rows), X)
 
     @available_if(_detector_has("set_threshold"))
-    def set_threshold(self, *, contamination):
-        """Move the threshold of the fitted detector without training again.
+    def set_threshold(self, *, contamination: float | Literal["auto"]) -> Self:
+        """Change the threshold of the fitted detector without training it again.
 
         Parameters
         ----------
         contamination : "auto" or float
-            Fraction of the training rows below the threshold; see the detector. The next
-            `fit` starts with the parameters of `detector`, which do not change.
+            Fraction of the training rows with scores below the threshold; see the detector. The
+            parameters of `detector` do not change: the next `fit` uses them.
 
         Returns
         -------
         self : object
-            The detector with its new `offset_`.
+            The detector with the new `offset_`.
         """
         check_is_fitted(self)
         self.detector_.set_threshold(contamination=contamination)
         return self
 
     @property
-    def offset_(self):
+    def offset_(self) -> float:
         """Threshold of the detector."""
         return self.detector_.offset_
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Number of columns seen in `fit`."""
         return self.encoder_.n_features_in_
 
     @property
-    def feature_names_in_(self):
-        """Names of the columns."""
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns seen in `fit`."""
         return self.encoder_.feature_names_in_
 
-    def get_metadata_routing(self):
-        """What metadata goes where: all of it to the detector, for its training.
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Routing of metadata: all of it is passed to the methods that train the detector.
 
         Returns
         -------
         routing : MetadataRouter
-            See scikit-learn's guide to metadata routing.
+            See scikit-learn's user guide on metadata routing.
         """
         mapping = MethodMapping().add(caller="partial_fit", callee="partial_fit")
         for caller in ("fit", "fit_predict", "fit_transform"):

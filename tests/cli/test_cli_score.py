@@ -36,7 +36,7 @@ def test_columns_are_found_by_name_and_read_with_the_types_of_the_model(folder):
             "Columns 'shop', 'amount', 'items', 'fraud' not found",
         ),
         (payments().assign(extra=1), [], "not trained with 'extra'. .*--ignore"),
-        (payments().assign(items="few"), [], "Column 'items' held numbers in fit"),
+        (payments().assign(items="few"), [], "Column 'items' contained numbers during fit"),
         (payments(), ["--label-column", "fraud"], "trained with 'fraud' as features"),
     ],
     ids=["missing columns", "unknown column", "other type", "label among the features"],

@@ -1,4 +1,4 @@
-"""TabularDetector: tables in, decisions and tables out, around any detector."""
+"""TabularDetector: decisions on tables, and generated tables, with any detector."""
 
 import pickle
 
@@ -25,11 +25,11 @@ from skgad.preprocessing import TabularEncoder
 
 FOREST = IsolationForest(n_estimators=10, random_state=0)
 LOF = LocalOutlierFactor(n_neighbors=5, novelty=True)
-SCIKIT_LEARNS = [FOREST, LOF, OneClassSVM(), SGDOneClassSVM(random_state=0)]
+SKLEARN_DETECTORS = [FOREST, LOF, OneClassSVM(), SGDOneClassSVM(random_state=0)]
 
 
 def payments(n_rows=60, seed=0):
-    """Payments whose amount goes with the shop; holes, and a date."""
+    """Payments whose amounts depend on the shop, with dates and missing values."""
     rng = np.random.default_rng(seed)
     shop = rng.choice(["bakery", "jeweller"], n_rows)
     days = rng.integers(0, 365, n_rows).astype("timedelta64[D]")
@@ -56,20 +56,20 @@ def as_polars(X):
 
 
 @parametrize_with_checks([TabularDetector(FOREST), TabularDetector(LOF)])
-def test_scikit_learns_checks(estimator, check):
+def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
 @parametrize_with_checks([TabularDetector(tiny("ALAD"))])
-def test_scikit_learns_checks_of_a_generative_detector(estimator, check):
+def test_scikit_learn_checks_of_a_generative_detector(estimator, check):
     check(estimator)
 
 
-# ----------------------------------------------------------------------------------- what is done
+# ---------------------------------------------------------------------------------------- decisions
 
 
-@pytest.mark.parametrize("inner", SCIKIT_LEARNS, ids=lambda inner: type(inner).__name__)
-def test_decisions_are_those_of_the_detector_on_the_encoded_rows(inner):
+@pytest.mark.parametrize("inner", SKLEARN_DETECTORS, ids=lambda inner: type(inner).__name__)
+def test_decisions_are_those_of_the_detector_on_encoded_rows(inner):
     X = payments()
     detector = TabularDetector(inner).fit(X)
     Z = TabularEncoder().fit_transform(X)
@@ -82,21 +82,21 @@ def test_decisions_are_those_of_the_detector_on_the_encoded_rows(inner):
         np.testing.assert_array_equal(detector.fit_predict(X), detector.predict(X))
 
 
-def test_odd_combinations_are_found():
+def test_unusual_combinations_are_detected():
     normal = payments(300, seed=1).dropna()
-    odd = normal.query("shop == 'bakery'").assign(amount=900.0)  # a jeweller's amount
+    outliers = normal.query("shop == 'bakery'").assign(amount=900.0)  # a jeweller's amount
     detector = TabularDetector(LOF).fit(payments(300))
-    y = [1] * len(normal) + [0] * len(odd)
-    assert roc_auc_score(y, detector.score_samples(pd.concat([normal, odd]))) > 0.8
+    y = [1] * len(normal) + [0] * len(outliers)
+    assert roc_auc_score(y, detector.score_samples(pd.concat([normal, outliers]))) > 0.8
 
 
-def test_unseen_levels_and_new_holes_are_scored():
+def test_unseen_levels_and_new_missing_values_are_scored():
     detector = TabularDetector(FOREST).fit(payments())
     new = payments(5).assign(shop="florist", items=np.nan)
     assert np.isfinite(detector.score_samples(new)).all()
 
 
-def test_fit_predict_is_there_for_detectors_that_have_nothing_else():
+def test_fit_predict_works_for_detectors_without_other_methods():
     X = payments()
     detector = TabularDetector(LocalOutlierFactor(n_neighbors=5))
     labels = detector.fit_predict(X)
@@ -106,12 +106,12 @@ def test_fit_predict_is_there_for_detectors_that_have_nothing_else():
     assert not hasattr(TabularDetector(LOF), "fit_predict")
 
 
-# --------------------------------------------------------------------------------- tables come out
+# --------------------------------------------------------------------------------- generated tables
 
 
 @pytest.mark.parametrize("way", ["sample", "reconstruct"])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_rows_that_are_made_are_frames_of_the_same_columns(library, way):
+def test_generated_rows_are_frames_with_the_same_columns(library, way):
     X = payments() if library == "pandas" else as_polars(payments())
     detector = TabularDetector(tiny("ALAD")).fit(X)
     rows = detector.sample(60, random_state=0) if way == "sample" else detector.reconstruct(X)
@@ -126,7 +126,7 @@ def test_rows_that_are_made_are_frames_of_the_same_columns(library, way):
     assert len(rows) == len(X)
 
 
-def test_an_array_comes_out_where_one_went_in():
+def test_generated_rows_are_arrays_after_a_fit_on_an_array():
     X = np.random.default_rng(0).integers(0, 100, size=(50, 3))
     detector = TabularDetector(tiny("ALAD")).fit(X)
     for rows in (detector.sample(5), detector.reconstruct(X[:5])):
@@ -141,7 +141,7 @@ def test_reconstructions_keep_the_index():
     assert detector.reconstruct(X.tail(3)).index.equals(X.tail(3).index)
 
 
-def test_samples_are_repeatable_and_are_those_of_the_detector():
+def test_samples_are_reproducible_and_those_of_the_detector():
     detector = TabularDetector(tiny("ALAD")).fit(payments())
     rows = detector.sample(7, random_state=3)
     pd.testing.assert_frame_equal(rows, detector.sample(7, random_state=3))
@@ -149,15 +149,15 @@ def test_samples_are_repeatable_and_are_those_of_the_detector():
     pd.testing.assert_frame_equal(rows, detector.encoder_.inverse_transform(Z))
 
 
-def test_what_the_detector_cannot_make_is_its_own_error():
+def test_the_detector_rejects_kinds_that_it_cannot_generate():
     detector = TabularDetector(tiny("ALAD")).fit(payments())
-    with pytest.raises(ValueError, match="ALAD cannot sample kind='outlier'"):
+    with pytest.raises(ValueError, match="ALAD cannot sample rows of kind='outlier'"):
         detector.sample(kind="outlier")
-    with pytest.raises(ValueError, match="ALAD cannot reconstruct kind='outlier'"):
+    with pytest.raises(ValueError, match="ALAD cannot reconstruct rows of kind='outlier'"):
         detector.reconstruct(payments(), kind="outlier")
 
 
-def test_codes_come_out_also_as_a_frame():
+def test_codes_can_be_a_frame():
     X = payments()
     detector = TabularDetector(tiny("ALAD")).fit(X)
     codes = detector.transform(X)
@@ -171,10 +171,10 @@ def test_codes_come_out_also_as_a_frame():
     assert frame.index.equals(X.index)
 
 
-# --------------------------------------------------------------------------------- what is there
+# -------------------------------------------------------------------------------- available methods
 
 
-def test_methods_are_there_if_the_detector_has_them():
+def test_methods_are_available_if_the_detector_has_them():
     for fit in (False, True):
         forest, alad = TabularDetector(FOREST), TabularDetector(tiny("ALAD"))
         if fit:
@@ -186,7 +186,7 @@ def test_methods_are_there_if_the_detector_has_them():
         forest.sample()
 
 
-def test_any_transformer_encodes_and_decodes_if_it_can():
+def test_any_transformer_can_be_the_encoder():
     X = payments()[["amount", "items"]].dropna()
     detector = TabularDetector(tiny("ALAD"), encoder=StandardScaler()).fit(X)
     assert detector.sample(3).shape == (3, 2)
@@ -209,7 +209,7 @@ def test_any_transformer_encodes_and_decodes_if_it_can():
     assert hasattr(detector, "score_samples")
 
 
-def test_attributes_appear_with_fit():
+def test_attributes_are_defined_by_fit():
     X = payments()
     detector = TabularDetector(FOREST)
     for name in ("offset_", "n_features_in_", "feature_names_in_"):
@@ -221,7 +221,7 @@ def test_attributes_appear_with_fit():
     assert not hasattr(detector.fit(X[["items"]].to_numpy()), "feature_names_in_")
 
 
-def test_not_fitted():
+def test_methods_of_the_detector_raise_an_error_before_fit():
     detector = TabularDetector(tiny("ALAD"))
     for method in ("predict", "transform", "reconstruct", "score_samples", "decision_function"):
         with pytest.raises(NotFittedError):
@@ -232,7 +232,7 @@ def test_not_fitted():
         detector.set_threshold(contamination=0.1)
 
 
-def test_threshold_moves():
+def test_the_threshold_can_be_changed():
     X = payments()
     detector = TabularDetector(tiny("ALAD")).fit(X)
     assert detector.set_threshold(contamination=0.5) is detector
@@ -240,21 +240,21 @@ def test_threshold_moves():
     assert (detector.predict(X) == -1).mean() == 0.5
 
 
-def test_alad_is_the_default():
+def test_alad_is_the_default_detector():
     assert isinstance(TabularDetector()._detector(), ALAD)
     assert hasattr(TabularDetector(), "sample")
 
 
-def test_bad_parts_are_refused():
+def test_invalid_parts_are_rejected():
     for params in ({"detector": "ALAD"}, {"encoder": FOREST}):
         with pytest.raises(ValueError, match="parameter of TabularDetector must be"):
             TabularDetector(**params).fit(payments())
 
 
-# ------------------------------------------------------------------------- scikit-learn around it
+# ----------------------------------------------------------------- with other tools of scikit-learn
 
 
-def test_parts_are_cloned_and_searched():
+def test_parts_are_cloned_and_can_be_searched():
     X = payments()
     y = np.where(np.arange(60) % 10 == 0, -1, 1)
     detector = TabularDetector(tiny("ALAD"), encoder=TabularEncoder())
@@ -271,7 +271,7 @@ def test_parts_are_cloned_and_searched():
     assert best.transform(X).shape[1] == search.best_params_["detector__latent_dim"]
 
 
-def test_it_works_behind_other_steps_and_in_cross_validation():
+def test_it_works_in_a_pipeline_and_in_cross_validation():
     X, y = as_polars(payments()), np.where(np.arange(60) % 10 == 0, -1, 1)
     scores = cross_val_score(
         make_pipeline("passthrough", TabularDetector(FOREST)), X, y, cv=2, scoring="roc_auc"
@@ -279,7 +279,7 @@ def test_it_works_behind_other_steps_and_in_cross_validation():
     assert np.isfinite(scores).all()
 
 
-def test_training_goes_on_with_the_encoder_of_the_first_rows():
+def test_partial_fit_keeps_the_encoder_of_the_first_fit():
     X, more = payments(), payments(40, seed=1)
     encoder = TabularEncoder().fit(X)
     for first in ("fit", "partial_fit"):
@@ -294,7 +294,7 @@ def test_training_goes_on_with_the_encoder_of_the_first_rows():
     assert not hasattr(TabularDetector(FOREST), "partial_fit")
 
 
-def test_samples_take_what_the_detector_takes_more():
+def test_sample_passes_further_arguments_to_the_detector():
     X = payments()
     detector = TabularDetector(tiny("WALDO")).fit(X)
     rows = detector.sample(9, latent="prior", random_state=0)
@@ -304,7 +304,7 @@ def test_samples_take_what_the_detector_takes_more():
         TabularDetector(tiny("ALAD")).fit(X).sample(latent="prior")
 
 
-def test_a_pickled_detector_is_the_same():
+def test_a_pickled_detector_gives_the_same_results():
     X = payments()
     detector = TabularDetector(tiny("ALAD")).fit(X)
     copy = pickle.loads(pickle.dumps(detector))
@@ -314,18 +314,18 @@ def test_a_pickled_detector_is_the_same():
     )
 
 
-def test_a_fit_that_fails_leaves_the_earlier_one():
+def test_a_failed_fit_keeps_the_earlier_one():
     X = payments()
     detector = TabularDetector(tiny("ALAD")).fit(X)
     before = detector.score_samples(X)
-    for bad in (X.assign(amount=np.inf), X[:1]):  # refused by the encoder, by the detector
+    for bad in (X.assign(amount=np.inf), X[:1]):  # rejected by the encoder, by the detector
         with pytest.raises(ValueError):
             detector.fit(bad)
         assert_same_bits(detector.score_samples(X), before)
 
 
 class Labelled(OutlierMixin, BaseEstimator):
-    """Remembers what it is fitted with."""
+    """Store what it is fitted with."""
 
     def fit(self, X, y=None, labels=None):
         self.labels_, self.y_ = labels, y
@@ -335,7 +335,7 @@ class Labelled(OutlierMixin, BaseEstimator):
         return np.ones(len(X), int)
 
 
-def test_labels_are_handed_to_the_detector():
+def test_labels_are_passed_to_the_detector():
     X, labels = payments(), np.zeros(60)
     detector = TabularDetector(Labelled()).fit(X, labels=labels)
     assert detector.detector_.labels_ is labels
@@ -362,7 +362,7 @@ def test_labels_are_routed_to_the_detector():
 
 
 @pytest.mark.parametrize("method", ["fit", "fit_predict", "fit_transform", "partial_fit"])
-def test_a_detector_learns_from_labels_whatever_trains_it(method):
+def test_the_detector_learns_from_labels_with_every_training_method(method):
     X, labels = payments(), np.resize([1, 0, 0, -1], 60)
     Z = TabularEncoder().fit_transform(X)
     first = "partial_fit" if method == "partial_fit" else "fit"

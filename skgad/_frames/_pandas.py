@@ -1,0 +1,74 @@
+"""Frames of pandas."""
+
+import numpy as np
+import pandas as pd
+
+from ._values import as_levels, infer_objects, round_to_dtype, unsupported_dtype
+
+
+def read_columns(X, names):
+    """Convert the columns to arrays."""
+    return [read_column(X.iloc[:, j], name) for j, name in enumerate(names)]
+
+
+def read_column(column, name):
+    """Convert a column to an array."""
+    dtype = column.dtype
+    if isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype)) or dtype.kind == "b":
+        return as_levels(column.to_numpy(dtype=object))
+    if dtype.kind == "O":
+        return infer_objects(column.to_numpy(), name)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert(None)
+    if dtype.kind in "mM":
+        return column.to_numpy()
+    if dtype.kind in "iuf":
+        if column.hasnans:
+            return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return column.to_numpy()
+    raise unsupported_dtype(name, dtype)
+
+
+class Schema:
+    """Columns and dtypes of a frame."""
+
+    def __init__(self, X):
+        self.columns = X.columns
+        self.dtypes = X.dtypes.tolist()
+
+    def make_table(self, columns):
+        """Make a frame from arrays."""
+        frame = pd.DataFrame(dict(enumerate(map(make_column, columns, self.dtypes))))
+        frame.columns = self.columns
+        return frame
+
+
+def make_column(values, dtype):
+    """Convert an array to a column."""
+    values = round_to_dtype(values, dtype)
+    column = pd.Series(values, dtype=values.dtype)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_localize("UTC")
+    return column.astype(dtype)
+
+
+def from_array(values, X):
+    """Convert an array to a frame with the columns of another."""
+    return type(X)(values, columns=X.columns)
+
+
+def copy_index(table, X):
+    """Replace the index of a frame by that of another."""
+    return table.set_axis(X.index, axis=0)
+
+
+def concat_rows(tables):
+    """Concatenate rows and renumber them."""
+    return pd.concat(tables, ignore_index=True)
+
+
+def take_cells(table, rows):
+    """Take each cell from a row of its own; the dtypes stay."""
+    return type(table)(
+        {name: table[name].array[index] for name, index in zip(table.columns, rows.T, strict=True)}
+    )

@@ -1,0 +1,66 @@
+"""Frames of polars."""
+
+import numpy as np
+import polars as pl
+
+from ._values import as_levels, round_to_dtype, unsupported_dtype
+
+
+def read_columns(X, names):
+    """Convert the columns to arrays."""
+    return [read_column(column, name) for column, name in zip(X, names, strict=True)]
+
+
+def read_column(column, name):
+    """Convert a column to an array."""
+    dtype = column.dtype
+    if dtype in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Null):
+        return as_levels(np.array(column.to_list(), dtype=object))
+    if dtype.is_numeric():
+        column = column.cast(pl.Float64) if dtype.is_decimal() else column
+        return column.to_numpy()
+    if dtype in (pl.Date, pl.Datetime, pl.Duration):
+        return column.to_numpy()
+    raise unsupported_dtype(name, dtype)
+
+
+class Schema:
+    """Columns and dtypes of a frame."""
+
+    def __init__(self, X):
+        self.columns = X.columns
+        self.dtypes = X.dtypes
+
+    def make_table(self, columns):
+        """Make a frame from arrays."""
+        return pl.DataFrame(list(map(make_column, self.columns, columns, self.dtypes)))
+
+
+def make_column(name, values, dtype):
+    """Convert an array to a column, with null for missing values."""
+    if values.dtype == object:
+        return pl.Series(name, values.tolist()).cast(dtype)
+    values = round_to_dtype(values, dtype)
+    return pl.Series(name, values, nan_to_null=values.dtype.kind == "f").cast(dtype)
+
+
+def from_array(values, X):
+    """Convert an array to a frame with the columns of another."""
+    return type(X)(values, schema=X.columns, orient="row")
+
+
+def copy_index(table, X):
+    """Return the table itself: a polars frame has no index."""
+    return table
+
+
+def concat_rows(tables):
+    """Concatenate rows, with a common dtype where those of a column differ."""
+    return pl.concat(tables, how="vertical_relaxed")
+
+
+def take_cells(table, rows):
+    """Take each cell from a row of its own; the dtypes stay."""
+    return type(table)(
+        {name: table[name][index] for name, index in zip(table.columns, rows.T, strict=True)}
+    )

@@ -1,0 +1,178 @@
+"""Functions for tables of all kinds."""
+
+import sys
+from collections import Counter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from . import _array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+#: A table that the package returns, of the type that the user passed.
+Table: TypeAlias = "NDArray[Any] | pd.DataFrame | pl.DataFrame"
+
+FRAME_LIBRARIES = ("pandas", "polars")
+
+
+def library_of(X):
+    """Module that implements the functions below for the type of a table."""
+    for name in FRAME_LIBRARIES:
+        library = sys.modules.get(name)  # imported, if the user has a frame of it
+        if library is not None and isinstance(X, library.DataFrame):
+            return import_module(f"._{name}", __package__)
+    return _array
+
+
+def is_frame(X):
+    """Whether a table is a pandas or polars frame."""
+    return library_of(X) is not _array
+
+
+def has_dates(X):
+    """Whether an array, or a column of a frame of any library, contains dates or durations."""
+    if isinstance(X, np.ndarray):
+        dtypes = [X.dtype]
+    else:
+        dtypes = X.dtypes if hasattr(X, "dtypes") and hasattr(X, "columns") else []
+    return any(
+        dtype.is_temporal() if hasattr(dtype, "is_temporal") else dtype.kind in "mM"
+        for dtype in dtypes
+    )
+
+
+def check_frame(X):
+    """Raise an error if a frame is empty or if several of its columns have the same name."""
+    duplicates = [name for name, count in Counter(X.columns).items() if count > 1]
+    if duplicates:
+        raise ValueError(
+            f"The columns of a data frame must have different names, but several are named "
+            f"{duplicates}. Rename or drop them."
+        )
+    if 0 in X.shape:
+        raise ValueError(
+            f"Found a data frame with {X.shape[0]} rows and {X.shape[1]} columns while a minimum "
+            "of 1 row and 1 column is required."
+        )
+
+
+def check_table(X):
+    """Check a frame, which stays as it is, or convert anything else to a 2D array."""
+    if not is_frame(X):
+        return check_array(X, dtype=None, ensure_all_finite=False)
+    check_frame(X)
+    return X
+
+
+def read_columns(X, names):
+    """Read the columns of a table as arrays.
+
+    Parameters
+    ----------
+    X : ndarray or frame of shape (n_samples, n_features)
+        The table.
+    names : sequence of str of length n_features
+        Names of the columns, for error messages.
+
+    Returns
+    -------
+    columns : list of ndarray of shape (n_samples,)
+        Columns of numbers are integers or floats, dates and durations are datetime64 and
+        timedelta64, with NaN or NaT for missing values. Categories, text and booleans are objects,
+        with None for missing values.
+
+    Raises
+    ------
+    TypeError
+        If a column contains anything else.
+    """
+    return library_of(X).read_columns(X, names)
+
+
+def schema_of(X):
+    """Type of a table: its columns and their dtypes.
+
+    Parameters
+    ----------
+    X : ndarray or frame of shape (n_samples, n_features)
+        The table.
+
+    Returns
+    -------
+    schema : Schema
+        An object whose ``make_table(columns)`` makes tables of this type from arrays such as those
+        of :func:`read_columns`. Floats in a column of integers are rounded and clipped to the range
+        of its dtype.
+    """
+    return library_of(X).Schema(X)
+
+
+def table_like(X, values):
+    """Convert an array to a table with the type, the column names and the index of `X`."""
+    return copy_index(library_of(X).from_array(values, X), X)
+
+
+def copy_index(table, X):
+    """Give a pandas frame the index of the pandas frame `X`; leave other tables unchanged."""
+    library = library_of(table)
+    return library.copy_index(table, X) if library is library_of(X) else table
+
+
+def match_columns(table, X, *, name):
+    """Convert a table to the type of `X`, with the same columns in the same order.
+
+    Parameters
+    ----------
+    table : ndarray or frame of shape (n_rows, n_features)
+        The table to convert. The columns of an array correspond to those of `X` by position.
+    X : ndarray or frame of shape (n_samples, n_features)
+        Table with the columns to match.
+    name : str
+        What the table is, for error messages.
+
+    Returns
+    -------
+    table : ndarray or frame of shape (n_rows, n_features)
+        The converted table.
+    """
+    if table.shape[1] != X.shape[1]:
+        raise ValueError(f"X has {X.shape[1]} columns, but the {name} has {table.shape[1]}.")
+    if not (is_frame(X) and is_frame(table)):
+        return library_of(X).from_array(np.asarray(table), X)
+    if library_of(X) is not library_of(table):
+        raise ValueError(
+            f"X is a {type(X)}, but the {name} is a {type(table)}. Pass frames of the same library."
+        )
+    missing = [column for column in X.columns if column not in table.columns]
+    if missing:
+        raise ValueError(f"The {name} does not have the columns {missing} of X.")
+    return table[list(X.columns)]
+
+
+def concat_rows(tables):
+    """Concatenate the rows of tables of the same library."""
+    return library_of(tables[0]).concat_rows(tables)
+
+
+def take_cells(table, rows):
+    """Take each cell from a row of its own.
+
+    Parameters
+    ----------
+    table : ndarray or frame of shape (n_samples, n_features)
+        Table to take cells from.
+    rows : ndarray of int of shape (n_rows, n_features)
+        Row numbers.
+
+    Returns
+    -------
+    cells : ndarray or frame of shape (n_rows, n_features)
+        Table of the same type. Cell (i, j) is that of row ``rows[i, j]`` in column j.
+    """
+    return library_of(table).take_cells(table, rows)

@@ -1,0 +1,62 @@
+"""Values of one column, whatever the library of its table."""
+
+import re
+import sys
+from decimal import Decimal
+from numbers import Real
+
+import numpy as np
+
+
+def is_missing(values):
+    """Mask of None, NaN, NaT and pandas.NA in an array."""
+    if pandas := sys.modules.get("pandas"):
+        return pandas.isna(values)
+    values = values.astype(object)
+    return np.equal(values, None) | (values != values)
+
+
+def as_levels(values):
+    """Convert a column to objects, with None for missing values."""
+    levels = values.astype(object)
+    levels[is_missing(values)] = None
+    return levels
+
+
+def infer_objects(values, name):
+    """Convert a column of objects to float64 if it contains numbers; keep text and booleans."""
+    levels = as_levels(values)
+    types = set(map(type, levels)) - {type(None)}
+    if all(issubclass(one, str) for one in types):
+        return levels
+    booleans = [one for one in types if issubclass(one, (bool, np.bool_))]
+    if len(booleans) == len(types):
+        return levels
+    if not booleans and all(issubclass(one, (Real, Decimal)) for one in types):
+        return levels.astype(np.float64)
+    found = " and ".join(sorted(one.__name__ for one in types))
+    raise TypeError(
+        f"Column {name!r} has dtype object and contains {found}. Such a column must contain only "
+        "numbers, only text or only booleans. Convert it, for example dates with "
+        "pandas.to_datetime, or drop it."
+    )
+
+
+def unsupported_dtype(name, dtype):
+    """Return the error for a column that is neither numeric, temporal nor categorical."""
+    return TypeError(
+        f"Column {name!r} has dtype {dtype}. Only numbers, text, categories, booleans, dates and "
+        "durations are supported. Convert or drop the column."
+    )
+
+
+def round_to_dtype(values, dtype):
+    """Round floats and clip them to the range of `dtype` if it is an integer dtype."""
+    integer = re.match(r"u?int\d+", str(dtype).lower())
+    if values.dtype.kind != "f" or not integer:
+        return values
+    limits = np.iinfo(integer[0])
+    largest = float(limits.max)
+    if largest > limits.max:  # 2**63 - 1 and 2**64 - 1 are rounded up to floats out of range
+        largest = np.nextafter(largest, 0)
+    return np.clip(np.rint(values), limits.min, largest)

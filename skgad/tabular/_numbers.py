@@ -1,0 +1,135 @@
+"""Columns of numbers, dates and durations."""
+
+import numpy as np
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, StandardScaler
+
+from .._frames import is_missing
+
+#: Dates and durations are counted in days from the smallest one in the training rows.
+DAY = np.timedelta64(1, "D")
+
+#: Largest distance from the first date, in the unit of the column, without an integer overflow.
+MAX_STEPS = 2.0**62
+
+
+class NumberEncoder:
+    """Scale columns of numbers, dates and durations, impute missing values and indicate them.
+
+    Columns are passed as a dict of arrays by name. The output has one column for each input
+    column, followed by one indicator for each input column with missing values in `fit`.
+
+    Parameters
+    ----------
+    numeric : {"standard", "minmax", "quantile"}
+        The scaling; see :class:`TabularEncoder`.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the input columns.
+
+    feature_of_output : list of str
+        Name of the input column of each output column.
+    """
+
+    def __init__(self, numeric):
+        self.numeric = numeric
+
+    def fit(self, columns):
+        """Learn medians and scales."""
+        self.names = self.feature_of_output = list(columns)
+        self._origins = {
+            name: np.fmin.reduce(column)
+            for name, column in columns.items()
+            if column.dtype.kind in "mM"
+        }
+        if not columns:
+            return self
+        numbers = self._to_floats(columns)
+        self._ranges = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
+        # A value that is missing only after fit is imputed without an indicator.
+        self._indicator = MissingIndicator(error_on_new=False).fit(numbers)
+        self._imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+        numbers = self._imputer.fit_transform(numbers)
+        self._scaler = self._make_scaler(n_samples=len(numbers)).fit(numbers)
+        self.feature_of_output = self.names + [self.names[j] for j in self._indicator.features_]
+        return self
+
+    def _make_scaler(self, n_samples):
+        if self.numeric == "standard":
+            return StandardScaler()
+        if self.numeric == "minmax":
+            return MinMaxScaler()
+        return QuantileTransformer(
+            n_quantiles=min(1000, n_samples), output_distribution="normal", subsample=None
+        )
+
+    def transform(self, columns):
+        """Return the blocks of output columns, if there are any: numbers and indicators."""
+        if not self.names:
+            return []
+        numbers = self._to_floats(columns)
+        scaled = self._scaler.transform(self._imputer.transform(numbers))
+        return [scaled, self._indicator.transform(numbers)]
+
+    def inverse_transform(self, X, clip):
+        """Convert output columns, or any finite numbers, to a dict of columns."""
+        if not self.names:
+            return {}
+        scaled, indicators = np.split(X, [len(self.names)], axis=1)
+        numbers = self._scaler.inverse_transform(scaled)
+        if clip:
+            numbers = np.clip(numbers, *self._ranges)
+        with_missing = self._indicator.features_
+        numbers[:, with_missing] = np.where(indicators > 0.5, np.nan, numbers[:, with_missing])
+        return {
+            name: from_days(column, self._origins[name]) if name in self._origins else column
+            for name, column in zip(self.names, numbers.T, strict=True)
+        }
+
+    def get_feature_names_out(self, names):
+        """Names of the output columns, given those of the input columns."""
+        if not self.names:
+            return []
+        return [*names, *self._indicator.get_feature_names_out(names)]
+
+    def _to_floats(self, columns):
+        """Array of the columns, dates as days, NaN for missing values."""
+        numbers = np.column_stack(
+            [to_floats(columns[name], name, self._origins.get(name)) for name in self.names]
+        )
+        infinite = [
+            name
+            for name, column in zip(self.names, numbers.T, strict=True)
+            if np.isinf(column).any()
+        ]
+        if infinite:
+            raise ValueError(
+                f"Input X contains infinity in {infinite}. Replace it by a finite number, or by "
+                "NaN if the value is unknown."
+            )
+        return numbers
+
+
+def to_floats(values, name, origin):
+    """Convert a column to float64: dates to days from an origin, missing values to NaN."""
+    if origin is None and values.dtype.kind in "iuf":
+        return values.astype(np.float64)
+    if origin is not None and values.dtype.kind == origin.dtype.kind:
+        return (values - origin) / DAY
+    if is_missing(values).all():
+        return np.full(len(values), np.nan)
+    before = "numbers" if origin is None else origin.dtype
+    now = "text or booleans" if values.dtype.kind == "O" else values.dtype
+    raise ValueError(
+        f"Column {name!r} contained {before} during fit, but now contains {now}. Convert it to the "
+        "type seen during fit."
+    )
+
+
+def from_days(days, origin):
+    """Convert days from an origin to dates or durations."""
+    unit = np.timedelta64(1, np.datetime_data(origin.dtype))
+    steps = np.rint(np.clip(days * (DAY / unit), -MAX_STEPS, MAX_STEPS))
+    return origin + steps.astype(unit.dtype)
