@@ -380,6 +380,27 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         self.detector_.set_threshold(contamination=contamination)
         return self
 
+    @available_if(_detector_has("set_score_type"))
+    def set_score_type(self, score_type: str, X: MatrixLike) -> Self:
+        """Change the anomaly score of the fitted detector without training it again.
+
+        Parameters
+        ----------
+        score_type : str
+            Score of the detector. The parameters of `detector` do not change: the next `fit` uses
+            them.
+        X : frame or array-like of shape (n_samples, n_features)
+            The training rows, in the order of the last `fit` or `partial_fit`.
+
+        Returns
+        -------
+        self : object
+            The detector with its new scores and `offset_`.
+        """
+        check_is_fitted(self)
+        self.detector_.set_score_type(score_type, self.encoder_.transform(X))
+        return self
+
     @property
     def offset_(self) -> float:
         """Threshold of the detector."""

@@ -379,3 +379,13 @@ def test_the_detector_learns_from_labels_with_every_training_method(method):
         getattr(outer, method)(X, labels=labels)
     for detector in (plain, routed if method == "partial_fit" else outer[-1]):
         assert_same_bits(detector.score_samples(X), expected.score_samples(Z))
+
+
+def test_the_score_can_be_changed_after_training():
+    X = payments()
+    trained = TabularDetector(tiny("ALAD", score_type="l1")).fit(X)
+    changed = TabularDetector(tiny("ALAD", score_type="features")).fit(X)
+    changed.set_score_type("l1", X)
+    assert_same_bits(changed.score_samples(X), trained.score_samples(X))
+    assert changed.offset_ == trained.offset_
+    assert not hasattr(TabularDetector(IsolationForest()), "set_score_type")
