@@ -1,4 +1,4 @@
-"""ALAD as a loop of plain torch, without an estimator around it: what `speed.py` compares with."""
+"""ALAD as a loop of plain torch, which ``benchmarks.studies.speed`` compares with the estimator."""
 
 from copy import deepcopy
 
@@ -7,7 +7,7 @@ from torch.nn.functional import softplus
 
 
 def train(X, game, n_epochs, batch_size, lr, decay=0.999):
-    """Train the networks of an ALAD game, and return those with averaged weights."""
+    """Train the networks of an ALAD game; return networks with averaged weights."""
     E, G, d_xz, d_xx, d_zz = game.encoder, game.decoder, game.d_xz, game.d_xx, game.d_zz
     generator = [*E.parameters(), *G.parameters()]
     discriminator = [*d_xz.parameters(), *d_xx.parameters(), *d_zz.parameters()]
@@ -56,6 +56,6 @@ def train(X, game, n_epochs, batch_size, lr, decay=0.999):
 
 @torch.inference_mode()
 def score(X, game):
-    """The feature score of all rows, in one pass."""
+    """Feature score of all rows, in one pass."""
     x_hat = game.decoder(game.encoder(X))
     return (game.d_xx.features(X, X) - game.d_xx.features(X, x_hat)).abs().sum(-1)

@@ -1,36 +1,34 @@
 """Tables II, V and VII of ALAD (Zenati et al., ICDM 2018) on KDD99 and Arrhythmia.
 
-The splits and thresholds are those of the authors' code, which feeds raw values to the networks;
-each run is repeated with scaled ones. ALAD is trained epoch by epoch and kept in ``checkpoints/``,
-so that a run that was killed goes on where it was.
+The splits and thresholds are those of the authors' code, which feeds raw values to the networks.
+Each run is repeated with scaled values. ALAD saves checkpoints to ``benchmarks/checkpoints``, so
+that a run that was interrupted continues where it was.
 """
 
-import argparse
 import os
 from functools import lru_cache, partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import joblib
 import numpy as np
-import protocols
-import results
-from adbench import SCORES, rescored
-from alad_networks import ArrhythmiaNetworks, KDD99Networks
-from baselines import CenterDistance, OneColumn, PCAResidual
-from files import add_data_home
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
+from benchmarks.alad.networks import ArrhythmiaNetworks, KDD99Networks
+from benchmarks.alad.splits import split_arrhythmia, split_kdd99
+from benchmarks.common import ROOT, cli, results
+from benchmarks.common.baselines import CenterDistance, OneColumn, PCAResidual
+from benchmarks.common.detectors import SCORES_OF, rescored
+from benchmarks.common.metrics import score_metrics
 from skgad import ALAD
 from skgad.datasets import load_arrhythmia, load_kdd99
 
-CHECKPOINTS = Path(__file__).parent / "checkpoints"
+CHECKPOINTS = ROOT / "benchmarks" / "checkpoints"
 
 KDD99 = SimpleNamespace(
     load=load_kdd99,
-    split=protocols.split_kdd99,
+    split=split_kdd99,
     rate=0.20,
     scaler=MinMaxScaler(),
     epochs=100,
@@ -39,7 +37,7 @@ KDD99 = SimpleNamespace(
 )
 ARRHYTHMIA = SimpleNamespace(
     load=load_arrhythmia,
-    split=protocols.split_arrhythmia,
+    split=split_arrhythmia,
     rate=0.15,
     scaler=make_pipeline(
         StandardScaler(), FunctionTransformer(np.clip, kw_args={"a_min": -10, "a_max": 10})
@@ -69,7 +67,7 @@ ABLATION = {
     "ALAD, +DL": {"latent_discriminator": True, "spectral_norm": False},
     "ALAD, +SN +DL": {"latent_discriminator": True, "spectral_norm": True},
 }
-UNTRAINED = "ALAD, untrained"  # what the networks are worth before they learn anything
+UNTRAINED = "ALAD, untrained"  # how well the networks rank before they learn anything
 TRAINING = {"lr": 1e-5, "lr_schedule": "constant", "ema_decay": 0.999, "latent_weight": 1.0}
 
 
@@ -80,43 +78,44 @@ def load(data, inputs, data_home):
     return split.transform(DATA[data].scaler) if inputs == "scaled" else split, bunch.feature_names
 
 
-def evaluate(key, data_home):
-    """Results of one run: a row, or for ALAD one for each of its scores."""
-    split, names = load(key["data"], key["inputs"], data_home)
-    paper = DATA[key["data"]]
+def evaluate(data, inputs, method, seed, epochs=None, *, data_home):
+    """Metrics of one run; for ALAD one row for each score."""
+    split, names = load(data, inputs, data_home)
+    paper = DATA[data]
 
     def row(detector):
         scores = -detector.score_samples(split.X_test)
-        return protocols.metrics(split.y_test, scores, paper.rate)
+        return score_metrics(split.y_test, scores, paper.rate)
 
     def alad_rows(detector):
-        times = {"fit_seconds": sum(detector.history_[:, "dur"])}  # of all parts, if it was killed
+        # All parts of a training that was interrupted count.
+        times = {"fit_seconds": sum(detector.history_[:, "dur"])}
         return [
             {"score": score, **row(rescored(detector, score, split.X_train)), **times}
-            for score in SCORES
+            for score in SCORES_OF["ALAD"]
         ]
 
-    if key["method"] in ABLATION:
-        return alad_rows(train_alad(key, split.X_train))
-    if key["method"] == UNTRAINED:
-        detector = ALAD(**paper.params, max_epochs=1, lr=1e-30, random_state=key["seed"])
+    if method in ABLATION:
+        return alad_rows(train_alad(data, inputs, method, seed, epochs, split.X_train))
+    if method == UNTRAINED:
+        detector = ALAD(**paper.params, max_epochs=1, lr=1e-30, random_state=seed)
         return alad_rows(detector.fit(split.X_train[: paper.params["batch_size"]]))
-    if key["method"] == "IsolationForest":
-        return row(IsolationForest(random_state=key["seed"]).fit(split.X_train))
-    return row(BASELINES[key["method"]](names).fit(split.X_train))
+    if method == "IsolationForest":
+        return row(IsolationForest(random_state=seed).fit(split.X_train))
+    return row(BASELINES[method](names).fit(split.X_train))
 
 
-def train_alad(key, X):
-    """Train as the paper says, from the checkpoint on if there is one."""
-    name = "-".join(str(value) for value in key.values())
+def train_alad(data, inputs, method, seed, epochs, X):
+    """Train ALAD as in the paper, from the checkpoint if there is one."""
+    name = f"{data}-{inputs}-{method}-{seed}-{epochs}"
     path = CHECKPOINTS / f"{name.replace(', ', '-').replace(' ', '')}.joblib"
-    paper = DATA[key["data"]]
+    paper = DATA[data]
     if path.exists():
         detector = joblib.load(path)
     else:
-        params = {**paper.params, **TRAINING, **ABLATION[key["method"]]}
-        detector = ALAD(**params, warm_start=True, random_state=key["seed"])
-    while (left := key["epochs"] - getattr(detector, "n_iter_", 0)) > 0:
+        params = {**paper.params, **TRAINING, **ABLATION[method]}
+        detector = ALAD(**params, warm_start=True, random_state=seed)
+    while (left := epochs - getattr(detector, "n_iter_", 0)) > 0:
         detector.set_params(max_epochs=min(left, paper.epochs_per_checkpoint)).fit(X)
         CHECKPOINTS.mkdir(exist_ok=True)
         joblib.dump(detector, path.with_suffix(".tmp"))
@@ -125,30 +124,25 @@ def train_alad(key, X):
     return detector
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
     groups = {"baselines": [*BASELINES, "IsolationForest", UNTRAINED], "alad": list(ABLATION)}
-    methods = [name for group in groups.values() for name in group]
+    methods = cli.expand(groups, groups)
+    parser = cli.argument_parser(__doc__, folders="kdd/ and uci/", seeds=3)
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--inputs", nargs="+", choices=["raw", "scaled"], default=["scaled", "raw"])
     parser.add_argument("--methods", nargs="+", choices=[*groups, *methods], default=groups)
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="of ALAD; default: as many as in the paper")
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "kdd/ and uci/")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     keys = [
         {"data": data, "inputs": inputs, "method": method, "seed": seed}
         | ({"epochs": args.epochs or DATA[data].epochs} if method in ABLATION else {})
         for data in args.data
         for inputs in args.inputs
-        for name in args.methods
-        for method in groups.get(name, [name])
+        for method in cli.expand(args.methods, groups)
         for seed in range(1 if method in BASELINES else args.seeds)
         if method != "count, negated" or data == "kdd99"
     ]
-    tasks = [(key, partial(evaluate, key, args.data_home)) for key in keys]
-    results.run("alad_tables", tasks, args.jobs)
+    results.run("alad_tables", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""AMA as a loop of plain torch, without an estimator around it: `ama_speed.py` compares with it."""
+"""AMA as a loop of plain torch, which ``benchmarks.ama.speed`` compares with the estimator."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 def train(
     X, game, n_epochs, batch_size, lr, gp=10.0, w_mix=0.1, w_neg=0.1, w_code=0.01, k=3, delta=0.5
 ):
-    """Train the networks of an AMA game on pixels; return averaged weights and epochs' times."""
+    """Train the networks of an AMA game on pixels; return averaged networks and epoch times."""
     E, G, D = game.encoder, game.decoder, game.critic
     autoencoder = [*E.parameters(), *G.parameters()]
     groups = [
@@ -33,7 +33,7 @@ def train(
                     group["lr"] = lr * (1 - step / n_steps)
             x = X[index] / 255
 
-            with torch.no_grad():  # decoded codes from beside the sphere
+            with torch.no_grad():  # decoded codes from outside the sphere
                 z = E(x)
                 n = math.ceil(0.1 * len(x))
                 direction = normalize(torch.randn(n, z.shape[1]), dim=1)
@@ -72,7 +72,7 @@ def train(
 
 @torch.inference_mode()
 def score(X, game):
-    """The feature score of all images, 128 at once."""
+    """Feature score of all images, 128 at a time."""
     scores = []
     for x in X.split(128):
         x = x / 255

@@ -1,22 +1,27 @@
-"""AMA's tables 1 and 2, on so few images and for so few epochs that a CPU can train it.
+"""Tables 1 and 2 of AMA, with so few images and epochs that a CPU can train it.
 
-Normal images are the first of the training set; the whole test set is scored. FashionMNIST is
-tested against a fifth as many digits of MNIST, as in the paper. "known" trains on the other
-classes, too, as the command does that the authors give for table 2: with a tenth as many labelled
-images of the training set as there are normal ones. No parameter was chosen with labels.
+Normal images are the first of the training set, and the whole test set is scored. FashionMNIST is
+tested with a fifth as many digits of MNIST as anomalies, as in the paper. "known" also trains on
+the other classes, as the authors' command for table 2 does: with a tenth as many labelled images of
+the training set as there are normal ones. No parameter was chosen with labels.
 """
 
-import argparse
 from functools import partial
 
 import numpy as np
-import protocols
-import results
-from baselines import CenterDistance, NeighborDistance, OneColumn, PCAResidual
-from files import add_data_home, load_images
 from sklearn.ensemble import IsolationForest
 from torch import nn
 
+from benchmarks.common import cli, results
+from benchmarks.common.baselines import (
+    CenterDistance,
+    NeighborDistance,
+    OneColumn,
+    PCAResidual,
+)
+from benchmarks.common.data import load_images
+from benchmarks.common.detectors import SCORES_OF, set_score_type
+from benchmarks.common.metrics import score_metrics
 from skgad import AMA, WALDO, ConvNet
 
 FILES = {
@@ -27,7 +32,7 @@ FILES = {
 
 
 class MeanPixel(OneColumn):
-    """How light an image is."""
+    """Brightness of an image."""
 
     def score_samples(self, X):
         return super().score_samples(X.mean(axis=1, keepdims=True))
@@ -44,14 +49,14 @@ BASELINES = {
 
 
 class Second(nn.Module):
-    """The second of two rows that are side by side."""
+    """The second of two concatenated rows."""
 
     def forward(self, pair):
         return pair.chunk(2, dim=-1)[1]
 
 
 class WithoutMirror(ConvNet):
-    """The critic sees an image, and not beside it of which row it is the image."""
+    """Networks whose critic sees only the second image of a pair."""
 
     def critic(self, n_features, _):
         critic = self.discriminator(n_features)
@@ -60,7 +65,7 @@ class WithoutMirror(ConvNet):
 
 
 PARAMS = {"latent_dim": 64, "batch_size": 64}
-ATYPICAL = {"negatives": "outward"}  # as in the paper; skgad's default is None
+ATYPICAL = {"negatives": "outward"}  # as in the paper; the default of AMA is None
 AUTOENCODER = {"prior_weight": 0.0, "outlier_decoder": False}
 DETECTORS = {
     "Autoencoder": partial(WALDO, **PARAMS, **AUTOENCODER),
@@ -71,8 +76,7 @@ DETECTORS = {
     "AMA, no negatives": partial(AMA, **PARAMS),
     "AMA, box": partial(AMA, **PARAMS, negatives="box"),
 }
-SCORES = ("combined", "features", "likelihood")
-RUNS = {  # data, normal classes, methods beside the baselines, images, epochs
+RUNS = {  # data, normal classes, methods in addition to the baselines, images, epochs
     "mnist": ("mnist", range(10), ("Autoencoder", "AMA"), 1000, 40),
     "known": ("mnist", (2, 8), ("AMA, known outliers",), 1000, 40),
     "ood": ("fashion", ("all",), [n for n in DETECTORS if "known" not in n], 2000, 15),
@@ -80,62 +84,57 @@ RUNS = {  # data, normal classes, methods beside the baselines, images, epochs
 }
 
 
-def split(key, data_home):
-    """Normal images and known outliers for the training, and a test set."""
-    (X, y), (X_test, y_test) = (load_images(name, data_home) for name in FILES[key["data"]])
-    n = key["n_images"]
-    if key["normal"] == "all":
+def split(data, normal, n_images, data_home):
+    """Normal images and known outliers for training, and a test set with labels."""
+    (X, y), (X_test, y_test) = (load_images(name, data_home) for name in FILES[data])
+    if normal == "all":
         outliers, _ = load_images("mnist_test", data_home)
         outliers = outliers[: len(X_test) // 5]
         is_outlier = np.repeat([0, 1], [len(X_test), len(outliers)])
-        return X[:n], X[:0], np.concatenate([X_test, outliers]), is_outlier
-    is_normal = y == int(key["normal"])
-    return X[is_normal][:n], X[~is_normal][: n // 10], X_test, (y_test != int(key["normal"])) * 1
+        return X[:n_images], X[:0], np.concatenate([X_test, outliers]), is_outlier
+    is_normal = y == int(normal)
+    known = X[~is_normal][: n_images // 10]
+    return X[is_normal][:n_images], known, X_test, (y_test != int(normal)) * 1
 
 
-def evaluate(key, data_home):
-    """Results of one run, for AMA one row for each score."""
-    X, known, X_test, y_test = split(key, data_home)
-    assert len(X) == key["n_images"]
-    name, seed = key["method"], key["seed"]
-    if name in BASELINES:
-        detector = BASELINES[name](seed).fit(X / np.float32(255))
+def evaluate(data, normal, n_images, seed, method, epochs=None, *, data_home):
+    """Metrics of one run; for AMA one row for each score."""
+    X, known, X_test, y_test = split(data, normal, n_images, data_home)
+    assert len(X) == n_images
+    if method in BASELINES:
+        detector = BASELINES[method](seed).fit(X / np.float32(255))
         return measure(detector, X_test / np.float32(255), y_test)
 
-    shape = (3, 32, 32) if key["data"] == "cifar10" else (1, 28, 28)
-    Networks = WithoutMirror if name == "AMA, no mirrored loss" else ConvNet
+    shape = (3, 32, 32) if data == "cifar10" else (1, 28, 28)
+    Networks = WithoutMirror if method == "AMA, no mirrored loss" else ConvNet
     networks = Networks(image_shape=shape, channels=(16, 32), output_activation="sigmoid")
-    detector = DETECTORS[name](networks=networks, max_epochs=key["epochs"], random_state=seed)
-    if name == "AMA, known outliers":
+    detector = DETECTORS[method](networks=networks, max_epochs=epochs, random_state=seed)
+    if method == "AMA, known outliers":
         labels = np.repeat([0, -1], [len(X), len(known)])
         detector.fit(np.concatenate([X, known]), labels=labels)
     else:
         detector.fit(X)
-    if name == "Autoencoder":
+    if method == "Autoencoder":
         return measure(detector, X_test, y_test)
     rows = []
-    for score in SCORES:
-        for game in detector.net_.module_.scorers:
-            game.score_type = score
+    for score in SCORES_OF["AMA"]:
+        set_score_type(detector, score)
         rows.append({"score": score} | measure(detector, X_test, y_test))
     return rows
 
 
 def measure(detector, X, y):
-    values = protocols.metrics(y, -detector.score_samples(X))
+    values = score_metrics(y, -detector.score_samples(X))
     return {"auroc": values["auroc"], "ap": values["ap"], "n_test": len(X)}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="images/", seeds=1)
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--normal", nargs="+", help="classes; default: those of the run")
-    parser.add_argument("--images", type=int, help="number of normal ones")
+    parser.add_argument("--images", type=int, help="number of normal images")
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "images/")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     keys = []
     for run in args.runs:
         data, classes, detectors, n_images, n_epochs = RUNS[run]
@@ -147,8 +146,7 @@ def main():
                     keys += [key | {"method": name} for name in BASELINES]
                 epochs = {"epochs": args.epochs or n_epochs}
                 keys += [key | {"method": name} | epochs for name in detectors]
-    tasks = [(key, partial(evaluate, key, args.data_home)) for key in keys]
-    results.run("ama_images", tasks, args.jobs)
+    results.run("ama_images", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,19 @@
-"""AMA's negatives chosen without anomalies: which rule, and what would labels have chosen?
+"""AMA's negatives chosen without anomalies: which rule works, and what would labels choose?
 
-For each data set (one-class protocol of `adbench.py`, at most 2000 training rows), a detector is
-fitted on four fifths of the training rows with each kind and distance of negatives. Each rule sees
-the fit and the other fifth, all of them normal, and prefers one; the AUROC on at most 5000 test
-rows tells what the choice is worth. "separation" is the AUROC of held-out rows against the
-detector's own atypical rows; "hardness" is its opposite; the others are those of
-`skgad.model_selection`.
+For each dataset (one-class split of ``benchmarks.studies.adbench``, at most 2000 training rows), a
+detector is fitted on four fifths of the training rows with each type and distance of negatives.
+Each rule sees the fitted detector and the other fifth, whose rows are all normal, and prefers one
+candidate. The AUROC on at most 5000 test rows tells how good the choice is. "separation" is the
+AUROC of held-out rows against the detector's own atypical rows, and "hardness" is its opposite. The
+other rules are those of `skgad.model_selection`.
 """
 
-import argparse
 from functools import partial
 
-import protocols
-import results
-from adbench import load
-from files import add_data_home
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import train_test_split
 
+from benchmarks.common import cli, results
+from benchmarks.common.splits import split_for_selection
 from skgad import AMA
 from skgad.metrics import outlier_roc_auc_score
 from skgad.model_selection import mass_volume_score, pseudo_outlier_score
@@ -31,7 +27,7 @@ DATASETS = (
     "38_thyroid",
     "12_fault",
 )
-#: The kind and distance of the paper first; the default makes none.
+#: Type and distance of the negatives, those of the paper first; the default of AMA has none.
 CANDIDATES = {
     "outward, 0.5": {"negatives": "outward", "delta": 0.5},
     "outward, 0.1": {"negatives": "outward", "delta": 0.1},
@@ -61,37 +57,25 @@ RULES = {
 }
 
 
-def evaluate(dataset, candidate, seed, data_home):
-    """What a candidate is worth on the test rows, and what each rule says of it."""
-    split = protocols.split_one_class(*load(dataset, data_home), seed, max_train=2000)
-    X_test, y_test = split.X_test, split.y_test
-    if len(y_test) > 5000:
-        X_test, _, y_test, _ = train_test_split(
-            X_test, y_test, train_size=5000, stratify=y_test, random_state=seed
-        )
-    X, X_valid = train_test_split(split.X_train, test_size=0.2, random_state=seed)
+def evaluate(dataset, candidate, seed, *, data_home):
+    """AUROC of a candidate on the test rows, and the value that each rule gives it."""
+    X, X_valid, X_test, y_test = split_for_selection(dataset, seed, data_home)
     detector = AMA(random_state=seed, **CANDIDATES[candidate]).fit(X)
     row = {name: rule(detector, X_valid) for name, rule in RULES.items()}
     return {"auroc": roc_auc_score(y_test, -detector.score_samples(X_test))} | row
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--datasets", nargs="+", default=DATASETS)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "adbench/")
-    args = parser.parse_args()
-    tasks = [
-        (
-            {"dataset": dataset, "candidate": candidate, "seed": seed},
-            partial(evaluate, dataset, candidate, seed, args.data_home),
-        )
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="adbench/", seeds=1)
+    cli.add_datasets(parser, DATASETS)
+    args = parser.parse_args(arguments)
+    keys = [
+        {"dataset": dataset, "candidate": candidate, "seed": seed}
         for seed in range(args.seeds)
         for dataset in args.datasets
         for candidate in CANDIDATES
     ]
-    results.run("ama_selection", tasks, args.jobs)
+    results.run("ama_selection", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

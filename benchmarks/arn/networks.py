@@ -1,4 +1,4 @@
-"""The tabular networks of ARN (2021; the notebooks of the authors' code)."""
+"""Networks of ARN for tables (Liguori et al., ICDM 2021; the notebooks of the authors' code)."""
 
 from torch import nn
 
@@ -11,16 +11,16 @@ class ARNNetworks:
     Parameters
     ----------
     batch_statistics : bool, default=False
-        Whether batch-norm has no running statistics, as in the authors' code: each batch is then
-        normalised by its own mean and variance in scoring, too, and a row's score depends on the
-        rows beside it.
+        Whether batch norm has no running statistics, as in the authors' code. Each batch is then
+        normalized by its own mean and variance, in scoring too, so the score of a row depends on
+        the other rows of its batch.
     """
 
     def __init__(self, batch_statistics=False):
         self.batch_statistics = batch_statistics
 
     def encoder(self, n_features, n_codes):
-        return started(
+        return initialized(
             *self.block(n_features, 64),
             *self.block(64, 32),
             nn.Linear(32, 32),
@@ -28,7 +28,7 @@ class ARNNetworks:
         )
 
     def decoder(self, latent_dim, n_features):
-        return started(
+        return initialized(
             *(nn.Linear(latent_dim, 32), nn.ReLU(), nn.Linear(32, 32)),
             *self.block(32, 64, nn.ReLU()),
             *(nn.Dropout(0.2), nn.Linear(64, n_features)),
@@ -45,20 +45,20 @@ class ARNNetworks:
             *(nn.Dropout(0.2), nn.Linear(32, 16), nn.ReLU()),
             nn.Dropout(0.2),
         )
-        return Discriminator(body, 16).apply(start)
+        return Discriminator(body, 16).apply(initialize)
 
     def block(self, n_inputs, n_outputs, activation=None):
-        """An affine layer, batch-norm and an activation, by default a leaky ReLU."""
+        """Affine layer, batch norm and an activation, by default a leaky ReLU."""
         norm = nn.BatchNorm1d(n_outputs, track_running_stats=not self.batch_statistics)
         return nn.Linear(n_inputs, n_outputs), norm, activation or nn.LeakyReLU(0.2)
 
 
-def started(*layers):
-    """The layers one after the other, with the paper's first weights."""
-    return nn.Sequential(*layers).apply(start)
+def initialized(*layers):
+    """Layers in sequence, with the initial weights of the paper."""
+    return nn.Sequential(*layers).apply(initialize)
 
 
-def start(layer):
+def initialize(layer):
     if isinstance(layer, nn.Linear):
         nn.init.normal_(layer.weight, 0, 0.01)
         nn.init.zeros_(layer.bias)

@@ -1,35 +1,36 @@
 """Tables II to V of ARN (Liguori et al., ICDM 2021) with its splits, and what its numbers rest on.
 
-Test rows are in random order and scored each for itself. "ARN-N, leak" is the exception: its
-batch-norm has no running statistics, as in the authors' code, and the same trained network is
-scored in batches of 1024 rows that are sorted by label, as theirs, and in batches that are not.
+Test rows are in random order, and each score depends on its row alone. "ARN-N, leak" is the
+exception. Its batch norm has no running statistics, as in the authors' code. The same trained
+network is scored in batches of 1024 rows that are sorted by label, as theirs, and in batches that
+are not.
 """
 
-import argparse
 import time
 from copy import deepcopy
 from functools import lru_cache, partial
 from types import SimpleNamespace
 
 import numpy as np
-import protocols
-import results
 import torch
-from arn_networks import ARNNetworks
-from baselines import (
-    CenterDistance,
-    DenoisingAutoencoder,
-    NeighborDistance,
-    OneColumn,
-    PCAResidual,
-)
-from files import add_data_home
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 from sklearn.utils import resample
 
+from benchmarks.arn.networks import ARNNetworks
+from benchmarks.arn.splits import SIZES, one_hot, split_table
+from benchmarks.common import cli, results
+from benchmarks.common.baselines import (
+    CenterDistance,
+    DenoisingAutoencoder,
+    NeighborDistance,
+    OneColumn,
+    PCAResidual,
+)
+from benchmarks.common.detectors import SCORES_OF, build, set_score_type
+from benchmarks.common.metrics import score_metrics, trapezoid_auprc
 from skgad.datasets import (
     load_bank,
     load_covertype,
@@ -47,7 +48,7 @@ BATCH_SIZE = 1024
 
 
 def data(load, lr_d, lr_g, epochs, **others):
-    """A data set, and how the paper trains on it (the epochs are those of ARN-N)."""
+    """A dataset, and how the paper trains on it (the epochs are those of ARN-N)."""
     defaults = {
         "is_anomaly": lambda bunch: bunch.target,
         "dropped": (),
@@ -59,7 +60,7 @@ def data(load, lr_d, lr_g, epochs, **others):
     return SimpleNamespace(load=load, **{**defaults, **paper, **others})
 
 
-# The first five are run; the others are for those who have the files.
+# The first five are run here. The others are for readers who have their files.
 DATA = {
     "KDDCUP99": data(
         *(KDD99, 1e-4, 1e-3, 400),
@@ -88,19 +89,17 @@ RUN_HERE = list(DATA)[:5]
 WEAK = {"KDDCUP99_Rev": (0.0, 0.01, 0.03), "Bank": (0.0, 0.01, 0.03)}
 
 
-def trained(name, case, **params):
-    """A detector of this package with its defaults."""
-    import skgad
-
-    return getattr(skgad, name)(**params, random_state=case.seed)
+def ours(name, case, **params):
+    """Detector of this package with its defaults and the given parameters."""
+    return build(name, case.seed, **params)
 
 
 def gumbel(case, **params):
-    return trained("ARN", case, categorical="gumbel", categorical_groups=case.groups, **params)
+    return ours("ARN", case, categorical="gumbel", categorical_groups=case.groups, **params)
 
 
 def paper(case, kind="N", batch_statistics=False, **changes):
-    """ARN as the notebooks that printed the tables have it, but for the number of epochs."""
+    """ARN as in the notebooks that printed the tables, except for the number of epochs."""
     # The paper averages the divergence over 16 codes and the error over the columns.
     kl_weight = case.n_features / 16
     params = {
@@ -128,7 +127,7 @@ def paper(case, kind="N", batch_statistics=False, **changes):
     if kind == "G":
         params |= {"kl_schedule": "annealed"}
         return gumbel(case, **(params | changes))
-    return trained("ARN", case, **(params | changes))
+    return ours("ARN", case, **(params | changes))
 
 
 PAPER = {
@@ -140,12 +139,12 @@ PAPER = {
     "ARN-G, paper, ELBO": partial(paper, kind="G", objective="elbo"),
 }
 OURS = {
-    "ARN": partial(trained, "ARN"),
+    "ARN": partial(ours, "ARN"),
     "ARN, gumbel": gumbel,
-    "ARN, without KL": partial(trained, "ARN", kl_weight=0.0),
-    "ARN, ELBO": partial(trained, "ARN", objective="elbo"),
-    "WALDO": partial(trained, "WALDO"),
-    "Autoencoder": partial(trained, "WALDO", prior_weight=0.0, outlier_decoder=False),
+    "ARN, without KL": partial(ours, "ARN", kl_weight=0.0),
+    "ARN, ELBO": partial(ours, "ARN", objective="elbo"),
+    "WALDO": partial(ours, "WALDO"),
+    "Autoencoder": partial(ours, "WALDO", prior_weight=0.0, outlier_decoder=False),
 }
 BASELINES = {
     "count": lambda case: OneColumn(case.count, larger_is="anomalous"),
@@ -159,13 +158,17 @@ BASELINES = {
 }
 METHODS = {**BASELINES, **OURS, **PAPER}
 MAX_ROWS = {"OneClassSVM": 5_000, "k-NN": 10_000}
-ONCE = {"count", "count, negated"}  # nothing in them is learned
-ONE_INPUT = {*ONCE, *PAPER, "ARN, gumbel", "IsolationForest", "L2 norm of z-scores"}
-COUNTED = {"count": ("KDDCUP99", "KDDCUP99_Rev", "NSL-KDD"), "count, negated": ("KDDCUP99_Inv",)}
-SCORES = {
-    "ARN": ("combined", "discriminator", "reconstruction"),
-    "WALDO": ("inlier", "difference"),
+# Run with min-max inputs only.
+ONE_INPUT = {
+    "count",
+    "count, negated",
+    *PAPER,
+    "ARN, gumbel",
+    "IsolationForest",
+    "L2 norm of z-scores",
 }
+COUNTED = {"count": ("KDDCUP99", "KDDCUP99_Rev", "NSL-KDD"), "count, negated": ("KDDCUP99_Inv",)}
+SCORES = {"ARN": SCORES_OF["ARN"], "WALDO": ("inlier", "difference")}
 
 COMPARED = ["ARN-N, paper", "ARN-G, paper", "ARN", "ARN, gumbel"]
 TABLES = {
@@ -178,25 +181,23 @@ TABLES = {
 
 @lru_cache(maxsize=1)
 def load(load_file, data_home):
-    """What a loader gives; its table as numbers, and the names of those that are not one-hot."""
+    """Bunch of a loader, its array, its one-hot groups, and the names of its other columns."""
     bunch = load_file(data_home)
     if isinstance(bunch.data, np.ndarray):
         return bunch, bunch.data, [], bunch.feature_names
-    return bunch, *protocols.one_hot(bunch.data), [*bunch.data.select_dtypes("number")]
+    return bunch, *one_hot(bunch.data), [*bunch.data.select_dtypes("number")]
 
 
 @lru_cache(maxsize=1)
 def load_split(name, seed, contamination, known, data_home):
-    """The split of a run, with the paper's inputs, and what a method has to know of the table."""
+    """Split of a run with the inputs of the paper, and what methods need to know of the table."""
     this = DATA[name]
     bunch, X, groups, names = load(this.load, data_home)
     y, groups = this.is_anomaly(bunch), this.groups or groups
     if this.dropped:
         kept = ~np.isin(bunch.attack, this.dropped)
         X, y = X[kept], y[kept]
-    split = protocols.split_arn(
-        *(X, y, groups, protocols.ARN_SIZES[name], seed), contamination=contamination, known=known
-    )
+    split = split_table(X, y, groups, SIZES[name], seed, contamination=contamination, known=known)
     case = SimpleNamespace(
         data=this,
         seed=seed,
@@ -207,18 +208,17 @@ def load_split(name, seed, contamination, known, data_home):
     return split, case
 
 
-def evaluate(key, data_home):
-    """One row for each score of a method, from a single fit."""
-    run = [key[name] for name in ("data", "seed", "contamination", "known")]
-    split, case = load_split(*run, data_home)
-    if key["inputs"] == "standardised":
+def evaluate(data, inputs, method, contamination, known, seed, epochs=None, *, data_home):
+    """Metrics of one fit, one row for each score of the method."""
+    split, case = load_split(data, seed, contamination, known, data_home)
+    if inputs == "standardised":
         split = split.transform(StandardScaler())
-    case.epochs = key.get("epochs")
-    detector = METHODS[key["method"]](case)
+    case.epochs = epochs
+    detector = METHODS[method](case)
     X, labels = split.X_train[split.labels == 1], {}
-    if key["known"]:
+    if known:
         X, labels = split.X_train, {"labels": split.labels}
-    n_rows = min(len(X), MAX_ROWS.get(key["method"], len(X)))
+    n_rows = min(len(X), MAX_ROWS.get(method, len(X)))
     if n_rows < len(X):
         X = resample(X, replace=False, n_samples=n_rows, random_state=case.seed)
 
@@ -227,7 +227,7 @@ def evaluate(key, data_home):
     about = {"fit_seconds": time.perf_counter() - start}
     if hasattr(detector, "kl_divergence_"):
         about |= {"kl": detector.kl_divergence_, "variant_distance": detector.variant_distance_}
-    if key["method"] == "ARN-N, leak":
+    if method == "ARN-N, leak":
         D = detector.net_.module_.games[0].discriminator.cpu()
         return [about | row for row in leak(D, split)]
     rows = []
@@ -235,7 +235,7 @@ def evaluate(key, data_home):
         if score == "difference" and not detector.outlier_decoder:
             continue
         if score:
-            detector.net_.module_.games[0].score_type = score
+            set_score_type(detector, score)
         start = time.perf_counter()
         scores = -detector.score_samples(split.X_test)
         about["score_seconds"] = time.perf_counter() - start
@@ -244,13 +244,12 @@ def evaluate(key, data_home):
 
 
 def measure(y, scores):
-    values = protocols.metrics(y, scores)
-    auprc = protocols.trapezoid_auprc(y, scores)
-    return {"auroc": values["auroc"], "ap": values["ap"], "auprc": auprc}
+    values = score_metrics(y, scores)
+    return {"auroc": values["auroc"], "ap": values["ap"], "auprc": trapezoid_auprc(y, scores)}
 
 
 def leak(D, split):
-    """One trained discriminator without running statistics, asked in three ways."""
+    """Score test rows with a discriminator without running statistics, in three ways."""
     X, y = torch.from_numpy(split.X_test), split.y_test
     by_label = np.argsort(y, kind="stable")
     fixed = fix_statistics(D, torch.from_numpy(split.X_train[split.labels == 1]))
@@ -267,7 +266,7 @@ def leak(D, split):
 
 @torch.no_grad()
 def fix_statistics(D, X):
-    """A copy whose batch-norm uses the averages of the batches' statistics on these rows."""
+    """Copy of a discriminator whose batch norm uses statistics averaged over batches of X."""
     D = deepcopy(D).eval()
     for layer in D.modules():
         if isinstance(layer, torch.nn.BatchNorm1d):
@@ -282,7 +281,7 @@ def fix_statistics(D, X):
 
 
 def cases(table, name):
-    """Contamination and share of known anomalies of a table's runs on a data set."""
+    """Contamination and share of known anomalies for the runs of a table on a dataset."""
     if table == "3":
         return [(contamination, 0.0) for contamination in DATA[name].contaminations]
     if table == "4":
@@ -290,9 +289,9 @@ def cases(table, name):
     return [(0.0, 0.0)]
 
 
-def keys(args):
-    """What identifies each run that was asked for; runs that tables share come once."""
-    found = (
+def selected_keys(args):
+    """Keys of the runs that the arguments select; runs that tables share occur once."""
+    keys = (
         {
             "data": name,
             "inputs": inputs,
@@ -313,30 +312,28 @@ def keys(args):
         if inputs == "min-max" or method not in ONE_INPUT
         if known or method != "WALDO"
     )
-    return list({tuple(key.items()): key for key in found}.values())
+    return list({tuple(key.items()): key for key in keys}.values())
 
 
 def parse(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     groups = {"baselines": [*BASELINES, "Autoencoder"], "ours": list(OURS), "paper": list(PAPER)}
-    inputs = ["min-max", "standardised"]
+    inputs = ["min-max", "standardised"]  # part of the keys of the results
+    parser = cli.argument_parser(__doc__, folders="kdd/ and uci/")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--datasets", nargs="+", choices=DATA, default=RUN_HERE)
     parser.add_argument("--methods", nargs="+", choices=[*groups, *METHODS], default=list(METHODS))
     parser.add_argument("--inputs", nargs="+", choices=inputs, default=inputs)
     parser.add_argument("--seeds", type=int, help="default: 3 on KDDCUP99_Inv, 5 on the others")
     parser.add_argument("--epochs", type=int, default=20, help="with the paper's networks")
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "kdd/ and uci/")
     args = parser.parse_args(arguments)
-    args.methods = [method for name in args.methods for method in groups.get(name, [name])]
+    args.methods = cli.expand(args.methods, groups)
     return args
 
 
-def main():
-    args = parse()
-    tasks = [(key, partial(evaluate, key, args.data_home)) for key in keys(args)]
-    results.run("arn_tables", tasks, args.jobs)
+def main(arguments=None):
+    args = parse(arguments)
+    keys = selected_keys(args)
+    results.run("arn_tables", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

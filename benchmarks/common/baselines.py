@@ -1,4 +1,4 @@
-"""Detectors that a method must justify itself against: trivial ones, an autoencoder, PyOD's."""
+"""Detectors to compare with: trivial ones, k-NN, an autoencoder, and those of PyOD."""
 
 from contextlib import contextmanager
 
@@ -11,7 +11,7 @@ from torch import nn
 
 
 class CenterDistance(OutlierMixin, BaseEstimator):
-    """L1 or L2 distance to the mean or median (of standardised columns: the norm of the row)."""
+    """L1 or L2 distance to the mean or median; with standardized columns, the norm of the row."""
 
     def __init__(self, ord=1, center=np.mean):
         self.ord = ord
@@ -41,7 +41,7 @@ class PCAResidual(OutlierMixin, BaseEstimator):
 
 
 class OneColumn(OutlierMixin, BaseEstimator):
-    """One column of the table, untouched."""
+    """One column of the table, unchanged."""
 
     def __init__(self, column=0, larger_is="normal"):
         self.column = column
@@ -55,7 +55,7 @@ class OneColumn(OutlierMixin, BaseEstimator):
 
 
 class NeighborDistance(OutlierMixin, BaseEstimator):
-    """Distance to the `n_neighbors`-th neighbour among the training rows (PyOD's "largest")."""
+    """Distance to the `n_neighbors`-th nearest training row (PyOD's method "largest")."""
 
     def __init__(self, n_neighbors=5):
         self.n_neighbors = n_neighbors
@@ -70,7 +70,7 @@ class NeighborDistance(OutlierMixin, BaseEstimator):
 
 
 class DenoisingAutoencoder(OutlierMixin, BaseEstimator):
-    """A plain autoencoder: give back the clean row from a noisy one; score = squared error."""
+    """Autoencoder that restores clean rows from noisy ones; the score is its squared error."""
 
     def __init__(self, noise=0.5, n_steps=2000, batch_size=128, lr=1e-3, random_state=0):
         self.noise = noise
@@ -108,7 +108,7 @@ def _autoencoder(n_features):
 
 
 class PyOD(OutlierMixin, BaseEstimator):
-    """A detector of PyOD, with scikit-learn's sign and without its hold on the global seeds."""
+    """Detector of PyOD with the sign of scikit-learn, which leaves the global generators alone."""
 
     def __init__(self, name="ALAD", params=None, random_state=0):
         self.name = name
@@ -130,7 +130,7 @@ class PyOD(OutlierMixin, BaseEstimator):
 
 @contextmanager
 def _seeded(seed):
-    """Seed the global generators, which PyOD draws from, and give them back as they were."""
+    """Seed the global generators, which PyOD uses, and restore their state."""
     state = np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

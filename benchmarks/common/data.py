@@ -1,9 +1,9 @@
-"""Where the data of the benchmarks are, and the images among them.
+"""Where the data of the benchmarks are, and how images and development sets are loaded.
 
-Tables have their loaders in ``skgad.datasets``. Images are in ``images/NAME.npz``: ``X``, uint8 of
-shape (n, height, width) or (n, channels, height, width), and ``y``, the classes. Of CIFAR-10 there
-is a copy in JPEG: ``header``, which all of its files begin with, their other bytes ``body``, one
-file after the other, and ``offsets``.
+Tables have loaders in ``skgad.datasets``. Images are in ``images/NAME.npz``: ``X`` is uint8 with
+shape (n, height, width) or (n, channels, height, width), and ``y`` has the classes. CIFAR-10 is
+stored as JPEG files: ``header`` is the beginning that all files share, ``body`` holds the rest of
+each file, one after the other, and ``offsets`` says where each one starts and ends.
 """
 
 import io
@@ -14,18 +14,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-BESIDE = Path(__file__).parents[2] / "shared" / "data"
-DATA_HOME = os.environ.get("SKGAD_DATA", str(BESIDE if BESIDE.exists() else "~/skgad_data"))
+from benchmarks.common import ROOT
+from skgad.datasets import load_adbench
+
+SHARED = ROOT.parent / "shared" / "data"
+DATA_HOME = os.environ.get("SKGAD_DATA", str(SHARED if SHARED.exists() else "~/skgad_data"))
 
 
-def add_data_home(parser, holds):
-    """Add the option ``--data-home``."""
-    parser.add_argument("--data-home", default=DATA_HOME, help=f"holds {holds} (%(default)s)")
+@lru_cache(maxsize=1)
+def load_development_set(name, data_home):
+    """Rows and labels (1 = anomaly) of a development set of ADBench."""
+    bunch = load_adbench(name, data_home)
+    return bunch.data, bunch.target
 
 
 @lru_cache(maxsize=4)
 def load_images(name, data_home):
-    """Pixels of type uint8, one image in a row, channels first, and classes."""
+    """Pixels as uint8, one flattened image per row with the channels first, and classes."""
     with np.load(Path(data_home).expanduser() / "images" / f"{name}.npz") as file:
         if "X" in file:
             return file["X"].reshape(len(file["X"]), -1), file["y"]

@@ -1,4 +1,4 @@
-"""Run tasks, keep every result at once in a JSON file, and continue where a run was interrupted."""
+"""Run tasks, save each result at once to a JSON file, and resume where a run was interrupted."""
 
 import fcntl
 import json
@@ -17,72 +17,99 @@ import torch
 from threadpoolctl import threadpool_limits
 
 import skgad
+from benchmarks.common import ROOT
 
-FOLDER = Path(__file__).parent / "results"
+FOLDER = ROOT / "benchmarks" / "results"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "skorch", "pyod")
 
 
 def load(table):
-    """The rows of a table, each a flat dict: what identifies the run, and its results."""
-    return _read(FOLDER / f"{table}.json")["rows"]
+    """Rows of a table: flat dicts with the key of the run and its results."""
+    return read(table)["rows"]
 
 
-def run(table, tasks, n_jobs=1):
-    """Run the tasks that the table does not hold yet; each result is on disk before the next.
+def read(table):
+    """Content of a table: its rows, and the runs that they refer to by number."""
+    path = _path(table)
+    return json.loads(path.read_text()) if path.exists() else {"runs": [], "rows": []}
 
-    A task is a pair: a dict that identifies the run, and a function that returns a dict of results
-    (or a list of them, one per row). Tasks that fail are reported at the end and tried again the
-    next time.
+
+def run(table, evaluate, keys, n_jobs=1):
+    """Evaluate the keys that the table does not have yet, and save each result at once.
+
+    Runs that fail are reported at the end, and are tried again the next time.
+
+    Parameters
+    ----------
+    table : str
+        Name of the JSON file in ``benchmarks/results``.
+    evaluate : callable
+        Takes a key as keyword arguments. Returns a dict of results, or a list of dicts, one for
+        each row of the table.
+    keys : list of dict
+        What identifies each run.
+    n_jobs : int, default=1
+        Number of processes.
     """
-    path = FOLDER / f"{table}.json"
     done = load(table)
-    todo = [(k, f) for k, f in tasks if not any(k.items() <= row.items() for row in done)]
-    print(f"{table}: {len(todo)} runs to do", flush=True)
+    keys = [key for key in keys if not any(key.items() <= row.items() for row in done)]
+    print(f"{table}: {len(keys)} runs to do", flush=True)
     failures = []
-    for number, (key, rows, seconds, error) in enumerate(_outcomes(todo, n_jobs), 1):
+    for number, (key, rows, seconds, error) in enumerate(_outcomes(evaluate, keys, n_jobs), 1):
         name = " ".join(str(value) for value in key.values())
-        print(f"{number}/{len(todo)} {name}: {seconds:.1f} s {error or ''}", flush=True)
+        print(f"{number}/{len(keys)} {name}: {seconds:.1f} s {error or ''}", flush=True)
         if error is None:
-            _append(path, [{**key, **row, "seconds": round(seconds, 2)} for row in rows])
+            _append(table, [{**key, **row, "seconds": round(seconds, 2)} for row in rows])
         else:
             failures.append(name)
     if failures:
         sys.exit("These runs failed: " + ", ".join(failures))
 
 
-def _outcomes(tasks, n_jobs):
-    """What the tasks give, as they end."""
+def script_name():
+    """Module that runs, as in ``python -m benchmarks.alad.tables``."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else Path(sys.argv[0]).stem
+
+
+def _path(table):
+    return FOLDER / f"{table}.json"
+
+
+def _outcomes(evaluate, keys, n_jobs):
+    """Outcomes of the runs, in the order in which they end."""
     if n_jobs == 1:
-        yield from (_call(*task) for task in tasks)
+        yield from (_call(evaluate, key) for key in keys)
         return
-    # Forks know the functions of a script; other processes would have to import them.
+    # Forked processes know the functions of the script; others would have to import them.
     with ProcessPoolExecutor(n_jobs, get_context("fork")) as pool:
-        for future in as_completed([pool.submit(_call, *task) for task in tasks]):
+        for future in as_completed([pool.submit(_call, evaluate, key) for key in keys]):
             yield future.result()
 
 
-def _call(key, function):
+def _call(evaluate, key):
     start = time.perf_counter()
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1):
-            rows, error = function(), None
-    except Exception as exception:  # the other runs go on
+            rows, error = evaluate(**key), None
+    except Exception as exception:  # the other runs continue
         rows, error = [], repr(exception)
     rows = rows if isinstance(rows, list) else [rows]
     return key, rows, time.perf_counter() - start, error
 
 
-def _append(path, rows):
+def _append(table, rows):
     """Add rows; the lock lets several commands write to one table."""
+    path = _path(table)
     path.parent.mkdir(exist_ok=True)
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        content = _read(path)
-        how = _provenance()
-        if how not in content["runs"]:
-            content["runs"].append(how)
-        number = content["runs"].index(how)
+        content = read(table)
+        provenance = _provenance()
+        if provenance not in content["runs"]:
+            content["runs"].append(provenance)
+        number = content["runs"].index(provenance)
         content["rows"] += [{**_rounded(row), "run": number} for row in rows]
         lines = [
             f'"{part}": [\n' + ",\n".join(json.dumps(entry) for entry in entries) + "\n]"
@@ -93,16 +120,12 @@ def _append(path, rows):
         os.replace(draft, path)
 
 
-def _read(path):
-    return json.loads(path.read_text()) if path.exists() else {"runs": [], "rows": []}
-
-
 def _rounded(row):
     return {k: round(float(v), 6) if isinstance(v, float) else v for k, v in row.items()}
 
 
 def _provenance():
-    """What a result depends on beside its key: command, versions, machine."""
+    """What a result depends on apart from its key: the command, versions and the machine."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -110,7 +133,7 @@ def _provenance():
         except PackageNotFoundError:
             versions[package] = None
     return {
-        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", script_name(), *sys.argv[1:]]),
         "skgad": skgad.__version__,
         "commit": _commit(),
         **versions,
@@ -121,10 +144,10 @@ def _provenance():
 
 
 def _commit():
-    """The commit, "-dirty" if code differs from it: results that were added do not count."""
+    """The commit, with "-dirty" if the code differs from it. New results do not count."""
 
     def git(*call):
-        call = ["git", "-C", str(FOLDER.parents[1]), *call]
+        call = ["git", "-C", str(ROOT), *call]
         return subprocess.run(call, capture_output=True, text=True).stdout.strip()
 
     changed = git("status", "--porcelain", "--", "skgad", "benchmarks", ":!benchmarks/results")

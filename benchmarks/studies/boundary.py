@@ -1,59 +1,57 @@
-"""Does D_xx = 1/2 of RCGAN separate anomalies? On the development sets, one-class.
+"""Whether a discriminator at one half separates anomalies: RCGAN and ARN on the development sets.
 
-At this boundary the logit is 0, and so is the score; positive scores are taken for anomalous. The
-common rule of ``contamination="auto"`` flags what scores above 95 % of the training rows.
+The one-class split. At the boundary the logit is 0, and so is the score, so positive scores are
+flagged. For comparison, the common rule of ``contamination="auto"`` flags scores above the 95th
+percentile of the training rows.
 """
 
-import argparse
 from functools import partial
 
 import numpy as np
-import protocols
-import results
-from adbench import METHODS, load
-from files import add_data_home
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from skgad.datasets import list_adbench
+from benchmarks.common import cli, results
+from benchmarks.common.data import load_development_set
+from benchmarks.common.detectors import build
+from benchmarks.common.splits import split_one_class
+
+#: The discriminator at one half, in the notation of each paper.
+BOUNDARIES = {"RCGAN": "D_xx = 1/2", "ARN": "D = 1/2"}
 
 
-def evaluate(dataset, seed, data_home, method="RCGAN", boundary="D_xx = 1/2"):
+def evaluate(dataset, seed, *, method, data_home):
     """For each rule, shares of flagged rows, balanced accuracy and F1."""
-    split = protocols.split_one_class(*load(dataset, data_home), seed)
-    detector = METHODS[method](seed, score_type="discriminator").fit(split.X_train)
+    split = split_one_class(*load_development_set(dataset, data_home), seed)
+    detector = build(method, seed, score_type="discriminator").fit(split.X_train)
     train, test = (-detector.score_samples(X) for X in (split.X_train, split.X_test))
 
     def judge(limit):
         flags, y = test > limit, split.y_test
-        shares = {
+        values = {
             "training": np.mean(train > limit),
             "normal": flags[y == 0].mean(),
             "anomalies": flags[y == 1].mean(),
             "balanced_accuracy": balanced_accuracy_score(y, flags),
             "f1": f1_score(y, flags),
         }
-        return rounded(shares)
+        return {name: round(float(value), 6) for name, value in values.items()}
 
-    rules = {boundary: judge(0), "percentile 95": judge(np.percentile(train, 95))}
-    return {"rules": rules}
-
-
-def rounded(values):
-    return {name: round(float(value), 6) for name, value in values.items()}
+    percentile = judge(np.percentile(train, 95))
+    return {"rules": {BOUNDARIES[method]: judge(0), "percentile 95": percentile}}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "adbench/")
-    args = parser.parse_args()
-    tasks = [
-        ({"dataset": name, "seed": seed}, partial(evaluate, name, seed, args.data_home))
-        for name in list_adbench(args.data_home)
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="adbench/", seeds=1)
+    parser.add_argument("method", choices=BOUNDARIES)
+    cli.add_datasets(parser)
+    args = parser.parse_args(arguments)
+    keys = [
+        {"dataset": dataset, "seed": seed}
+        for dataset in cli.chosen_datasets(args)
         for seed in range(args.seeds)
     ]
-    results.run("rcgan_boundary", tasks, args.jobs)
+    measure = partial(evaluate, method=args.method, data_home=args.data_home)
+    results.run(f"{args.method.lower()}_boundary", measure, keys, args.jobs)
 
 
 if __name__ == "__main__":

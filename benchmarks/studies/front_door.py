@@ -1,24 +1,22 @@
-"""From raw tables to explained decisions: the bank data (text) and KDD99 (mixed).
+"""From raw tables to explained decisions: the bank data (text) and KDD99 (mixed types).
 
-The frames are as the files have them. A detector is fitted on 10,000 normal rows and tested on
-20,000 other rows. The search holds a fifth of the training rows out, and ranks its candidates with
-them and with 500 known anomalies, which are not among the test rows. P-values come from 2000
-normal rows that are used for nothing else.
+The frames have the columns of the files. A detector is fitted on 10,000 normal rows and tested on
+20,000 other rows. The search holds out a fifth of the training rows, and ranks its candidates with
+them and with 500 known anomalies that are not among the test rows. P-values come from 2000 normal
+rows that are used for nothing else.
 """
 
-import argparse
 from functools import cache, partial
 
 import numpy as np
-import protocols
-import results
-from files import add_data_home
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV
 
+from benchmarks.common import cli, results
+from benchmarks.common.metrics import score_metrics
 from skgad import ALAD, TabularDetector
 from skgad.calibration import ConformalDetector
 from skgad.datasets import load_bank, load_kdd99
@@ -47,35 +45,36 @@ def load(name, data_home):
 
 
 def split(y, seed):
-    """Positions of the rows to fit to, of known anomalies, to calibrate with, and to test on."""
+    """Positions of the training rows, known anomalies, calibration rows and test rows."""
     rng = np.random.default_rng(seed)
-    normal, odd = (rng.permutation(np.flatnonzero(y == value)) for value in (0, 1))
+    normal, anomalous = (rng.permutation(np.flatnonzero(y == value)) for value in (0, 1))
     train, calibration, normal = np.split(normal, np.cumsum([N_TRAIN, N_CALIBRATION]))
-    known, odd = np.split(odd, [N_KNOWN])
-    return train, known, calibration, rng.permutation(np.concatenate([normal, odd]))[:N_TEST]
+    known, anomalous = np.split(anomalous, [N_KNOWN])
+    test = rng.permutation(np.concatenate([normal, anomalous]))[:N_TEST]
+    return train, known, calibration, test
 
 
-def evaluate(name, method, seed, data_home):
-    """Quality on the test rows with and without a search, reasons, and what is picked."""
-    data = load(name, data_home)
-    train, known, calibration, test = split(data.target, seed)
-    X, X_test, y_test = data.data.iloc[train], data.data.iloc[test], data.target[test]
+def evaluate(data, method, seed, *, data_home):
+    """Metrics on the test rows with and without a search, explanations, and selected rows."""
+    bunch = load(data, data_home)
+    train, known, calibration, test = split(bunch.target, seed)
+    X, X_test, y_test = bunch.data.iloc[train], bunch.data.iloc[test], bunch.target[test]
     detector = TabularDetector(DETECTORS[method](random_state=seed), encoder=TabularEncoder())
-    default = protocols.metrics(y_test, -clone(detector).fit(X).score_samples(X_test))
+    default = score_metrics(y_test, -clone(detector).fit(X).score_samples(X_test))
 
     search = GridSearchCV(
         detector,
-        GRIDS[method] | GRIDS[name],
+        GRIDS[method] | GRIDS[data],
         scoring=SCORERS["outlier_roc_auc"],
         cv=OneClassShuffleSplit(1, test_size=0.2, random_state=seed),
         refit=False,
         error_score="raise",
     )
     labels = np.repeat([1, -1], [len(train), len(known)])
-    search.fit(data.data.iloc[np.concatenate([train, known])], labels)
+    search.fit(bunch.data.iloc[np.concatenate([train, known])], labels)
     detector = clone(detector).set_params(**search.best_params_).fit(X)
     scores, flagged = -detector.score_samples(X_test), detector.predict(X_test) == -1
-    chosen = protocols.metrics(y_test, scores)
+    chosen = score_metrics(y_test, scores)
     return {
         "outliers": float(y_test.mean()),
         **{f"default_{metric}": default[metric] for metric in ("auroc", "ap")},
@@ -84,16 +83,16 @@ def evaluate(name, method, seed, data_home):
         "flagged": float(flagged.mean()),
         "decision_f1": f1_score(y_test, flagged),
         **reasons(detector, X, X_test, scores, seed),
-        **selection(detector, data.data.iloc[calibration], X_test, y_test),
+        **selection(detector, bunch.data.iloc[calibration], X_test, y_test),
     }
 
 
 def reasons(detector, X, X_test, scores, seed):
-    """What contributes to the scores of the oddest rows, and what would make them normal."""
-    odd = X_test.iloc[np.argsort(-scores)[:N_EXPLAINED]]
-    explanation = explain(detector, odd, background=X, random_state=seed)
+    """Contributions to the scores of the most anomalous rows, and changes that make them normal."""
+    outliers = X_test.iloc[np.argsort(-scores)[:N_EXPLAINED]]
+    explanation = explain(detector, outliers, background=X, random_state=seed)
     means = explanation.contributions.mean().sort_values(ascending=False)
-    changed = nearest_normal(detector, odd, background=X, max_changes=10)
+    changed = nearest_normal(detector, outliers, background=X, max_changes=10)
     return {
         "contributions": {name: round(float(value), 5) for name, value in means.items()},
         "excess": float((explanation.scores - explanation.base).mean()),
@@ -103,33 +102,28 @@ def reasons(detector, X, X_test, scores, seed):
 
 
 def selection(detector, X_calibration, X_test, y_test):
-    """What Benjamini-Hochberg picks at a false discovery rate, and how much of it is wrong."""
+    """Rows that Benjamini-Hochberg selects at a false discovery rate, and its true errors."""
     conformal = ConformalDetector(FrozenEstimator(detector)).fit(X_calibration)
-    picked = conformal.select(X_test, fdr=FDR)
+    selected = conformal.select(X_test, fdr=FDR)
     return {
-        "picked": int(picked.sum()),
-        "false_discoveries": float((y_test[picked] == 0).mean()) if picked.any() else 0.0,
-        "found": float(picked[y_test == 1].mean()),
+        "picked": int(selected.sum()),
+        "false_discoveries": float((y_test[selected] == 0).mean()) if selected.any() else 0.0,
+        "found": float(selected[y_test == 1].mean()),
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="uci/ and kdd/", seeds=3)
     parser.add_argument("--data", nargs="+", choices=LOADERS, default=[*LOADERS])
     parser.add_argument("--methods", nargs="+", choices=DETECTORS, default=[*DETECTORS])
-    parser.add_argument("--seeds", type=int, default=3)
-    add_data_home(parser, "uci/ and kdd/")
-    args = parser.parse_args()
-    tasks = [
-        (
-            {"data": name, "method": method, "seed": seed},
-            partial(evaluate, name, method, seed, args.data_home),
-        )
-        for name in args.data
+    args = parser.parse_args(arguments)
+    keys = [
+        {"data": data, "method": method, "seed": seed}
+        for data in args.data
         for method in args.methods
         for seed in range(args.seeds)
     ]
-    results.run("front_door", tasks)
+    results.run("front_door", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

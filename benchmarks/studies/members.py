@@ -1,30 +1,28 @@
-"""What several members of ALAD give: the development sets, one-class, 1, 3 and 10 of ten members.
+"""Effect of ensembling ALAD: the development sets, one-class, with 1, 3 and 10 members.
 
-The score of an ensemble is the mean of its members' scores in units that each takes from its own
-scores of the training rows. So one training of ten members tells what each of them gives alone, and
-what three of them give together.
+The score of an ensemble is the average of its members' scores. Each member's scores are scaled by
+statistics of its own scores on the training rows. One training of ten members therefore gives the
+scores of each member alone, and those of any three of them together.
 """
 
-import argparse
 from functools import partial
 
 import numpy as np
-import protocols
-import results
-from adbench import METHODS, load
-from files import add_data_home
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from skgad.datasets import list_adbench
+from benchmarks.common import cli, results
+from benchmarks.common.data import load_development_set
+from benchmarks.common.splits import split_one_class
+from skgad import ALAD
 
 N_MEMBERS = 10
 SIZES = (1, 3, N_MEMBERS)
 
 
-def evaluate(dataset, seed, data_home):
-    """AUROC and average precision of each part of the ensemble; no two of one size overlap."""
-    split = protocols.split_one_class(*load(dataset, data_home), seed)
-    detector = METHODS["ALAD"](seed, n_members=N_MEMBERS).fit(split.X_train)
+def evaluate(dataset, seed, *, data_home):
+    """AUROC and average precision of each part of the ensemble; parts of one size are disjoint."""
+    split = split_one_class(*load_development_set(dataset, data_home), seed)
+    detector = ALAD(n_members=N_MEMBERS, random_state=seed).fit(split.X_train)
     module = detector.net_.module_
     scores = detector._map_rows(
         detector.net_, np.float32(split.X_test), lambda x: module.member_scores(x).T
@@ -47,19 +45,16 @@ def evaluate(dataset, seed, data_home):
     return rows
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--datasets", nargs="+", help="default: all that are in the folder")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "adbench/")
-    args = parser.parse_args()
-    tasks = [
-        ({"dataset": name, "seed": seed}, partial(evaluate, name, seed, args.data_home))
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="adbench/", seeds=1)
+    cli.add_datasets(parser)
+    args = parser.parse_args(arguments)
+    keys = [
+        {"dataset": dataset, "seed": seed}
         for seed in range(args.seeds)
-        for name in args.datasets or list_adbench(args.data_home)
+        for dataset in cli.chosen_datasets(args)
     ]
-    results.run("members", tasks, args.jobs)
+    results.run("members", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,15 @@
-"""Choice of hyper-parameters without labels: which criterion finds good candidates?
+"""Choice of hyperparameters without labels: which criterion finds good candidates?
 
-For each data set (one-class protocol of `adbench.py`, at most 2000 training rows), the candidates
-of a method are fitted on four fifths of the training rows; each criterion sees the other fifth,
-all of them normal. The candidate that it prefers is compared with the default, which is the first
-of each grid, and with the best for the test rows, of which at most 5000 are drawn.
+For each dataset (one-class split of ``benchmarks.studies.adbench``, at most 2000 training rows),
+the candidates of a method are fitted on four fifths of the training rows. Each criterion sees the
+other fifth, whose rows are all normal. The candidate that it prefers is compared with the default,
+which is the first of each grid, and with the best candidate for at most 5000 test rows.
 """
 
-import argparse
 import warnings
 from functools import partial
 
 import numpy as np
-import protocols
-import results
-from adbench import load, rescored
-from baselines import NeighborDistance
-from files import add_data_home
 from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
@@ -24,8 +18,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
 
+from benchmarks.common import cli, results
+from benchmarks.common.baselines import NeighborDistance
+from benchmarks.common.detectors import rescored
+from benchmarks.common.splits import split_for_selection
 from skgad import ALAD
-from skgad.datasets import list_adbench
 from skgad.model_selection import mass_volume_score, pseudo_outlier_score
 
 REFERENCES = [("uniform", 0.25), ("uniform", 1.0), ("shuffle", 0.25), ("shuffle", 1.0)]
@@ -58,7 +55,7 @@ def svms(n_rows, n_columns, seed):
 
 
 def neighbors(detector, numbers, n_rows, n_columns, seed):
-    """At most as many neighbours as the smallest fit, on half of the rows, can have."""
+    """Numbers of neighbors, limited to what the smallest fit, on half of the rows, allows."""
     return {
         f"n_neighbors={k}": clone(detector).set_params(n_neighbors=min(k, n_rows // 2 - 1))
         for k in numbers
@@ -78,39 +75,33 @@ ALAD_SCORES = ("combined", "features", "l1", "l2", "logits")  # the default firs
 
 
 def fitted(method, X, seed):
-    """Names and fitted detectors; the same detector with another score, where it has several."""
+    """Names and fitted candidates; ALAD is fitted once for all of its scores."""
     if method == "ALAD":
         for name, params in ALADS.items():
             detector = ALAD(random_state=seed, **params).fit(X)
             for score in ALAD_SCORES:
                 yield f"{name}, {score} score", rescored(detector, score, X)
         return
-    with warnings.catch_warnings(action="ignore"):  # of neighbours that are duplicates
+    with warnings.catch_warnings(action="ignore"):  # about duplicate rows
         for name, detector in GRIDS[method](*X.shape, seed).items():
             yield name, detector.fit(X)
 
 
 def stability(detector, X, X_valid, seed):
-    """Rank correlation of the scores after fits to the one and to the other half."""
+    """Rank correlation of the scores of two fits, one on each half of the rows."""
     with warnings.catch_warnings(action="ignore"):
         halves = train_test_split(X, test_size=0.5, random_state=seed)
         scores = [clone(detector).fit(half).score_samples(X_valid) for half in halves]
     return spearmanr(*scores).statistic
 
 
-def evaluate(dataset, method, seed, data_home):
-    """What each candidate is worth on the test rows, and what each criterion says of it."""
-    split = protocols.split_one_class(*load(dataset, data_home), seed, max_train=2000)
-    X_test, y_test = split.X_test, split.y_test
-    if len(y_test) > 5000:
-        X_test, _, y_test, _ = train_test_split(
-            X_test, y_test, train_size=5000, stratify=y_test, random_state=seed
-        )
-    X, X_valid = train_test_split(split.X_train, test_size=0.2, random_state=seed)
+def evaluate(dataset, method, seed, *, data_home):
+    """Metrics of each candidate on the test rows, and the value that each criterion gives it."""
+    X, X_valid, X_test, y_test = split_for_selection(dataset, seed, data_home)
     row = {"candidates": [], "auroc": [], "ap": []}
     criteria = {name: [] for name in CRITERIA}
     valid_scores = []
-    if method != "ALAD":  # too dear
+    if method != "ALAD":  # fitting it twice more would take too long
         criteria["stability"] = []
     for name, detector in fitted(method, X, seed):
         test = -detector.score_samples(X_test)
@@ -127,23 +118,18 @@ def evaluate(dataset, method, seed, data_home):
     return row | {"criteria": criteria}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="adbench/", seeds=3)
     parser.add_argument("--methods", nargs="+", choices=[*GRIDS, "ALAD"], default=[*GRIDS])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "adbench/")
-    args = parser.parse_args()
-    tasks = [
-        (
-            {"dataset": dataset, "method": method, "seed": seed},
-            partial(evaluate, dataset, method, seed, args.data_home),
-        )
+    cli.add_datasets(parser)
+    args = parser.parse_args(arguments)
+    keys = [
+        {"dataset": dataset, "method": method, "seed": seed}
         for seed in range(args.seeds)
-        for dataset in list_adbench(args.data_home)
+        for dataset in cli.chosen_datasets(args)
         for method in args.methods
     ]
-    results.run("selection", tasks, args.jobs)
+    results.run("selection", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,22 @@
-"""Rules that set a threshold from the training scores alone, where no contamination is known.
+"""Rules that set a threshold from the training scores, when the contamination is not known.
 
-Each rule is applied to the scores of the training rows (one-class protocol of `adbench.py`), or of
-a tenth of them that the detector is not fitted on, and judged on the test rows, next to the F1 of
-who knows the number of anomalies.
+Each rule is applied to the scores of the training rows (one-class split of
+``benchmarks.studies.adbench``), or of a tenth of them on which the detector is not fitted. It is
+judged on the test rows. "known rate" is the threshold for a known number of anomalies.
 """
 
-import argparse
 from functools import partial
 
 import numpy as np
-import protocols
-import results
-from adbench import METHODS, load
-from files import add_data_home
 from scipy.stats import median_abs_deviation
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
-from skgad.datasets import list_adbench
+from benchmarks.common import cli, results
+from benchmarks.common.data import load_development_set
+from benchmarks.common.detectors import METHODS
+from benchmarks.common.metrics import flag_top
+from benchmarks.common.splits import split_one_class
 
 
 def robust_limit(scores, k):
@@ -43,9 +42,9 @@ RULES = (
 )
 
 
-def evaluate(dataset, method, seed, data_home):
+def evaluate(dataset, method, seed, *, data_home):
     """For each rule: F1, balanced accuracy and the share of normal test rows that are flagged."""
-    split = protocols.split_one_class(*load(dataset, data_home), seed)
+    split = split_one_class(*load_development_set(dataset, data_home), seed)
     X_train = X_rule = split.X_train
     if method.endswith(HELD_OUT):
         X_train, X_rule = train_test_split(split.X_train, test_size=0.1, random_state=seed)
@@ -60,31 +59,26 @@ def evaluate(dataset, method, seed, data_home):
         }
 
     rules = {name: judge((test > rule(train)).astype(int)) for name, rule in RULES.items()}
-    known = protocols.flag_top(test, split.y_test.sum())
+    known = flag_top(test, split.y_test.sum())
     auroc = roc_auc_score(split.y_test, test)
     return {"auroc": auroc, "rules": {"known rate": judge(known)} | rules}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
     default = ["IsolationForest", "k-NN", "Denoising autoencoder", "ALAD"]
-    methods = [*METHODS, *(name + HELD_OUT for name in METHODS)]
     default += [name + HELD_OUT for name in default[2:]]
+    methods = [*METHODS, *(name + HELD_OUT for name in METHODS)]
+    parser = cli.argument_parser(__doc__, folders="adbench/", seeds=3)
     parser.add_argument("--methods", nargs="+", choices=methods, default=default)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "adbench/")
-    args = parser.parse_args()
-    tasks = [
-        (
-            {"dataset": dataset, "method": method, "seed": seed},
-            partial(evaluate, dataset, method, seed, args.data_home),
-        )
-        for dataset in list_adbench(args.data_home)
+    cli.add_datasets(parser)
+    args = parser.parse_args(arguments)
+    keys = [
+        {"dataset": dataset, "method": method, "seed": seed}
+        for dataset in cli.chosen_datasets(args)
         for seed in range(args.seeds)
         for method in args.methods
     ]
-    results.run("threshold", tasks, args.jobs)
+    results.run("threshold", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""What was tried to make ALAD and ARN rank better: variants on a part of the development sets."""
+"""Variants of ALAD and ARN that were tried, on a part of the development sets."""
 
-import argparse
 from functools import partial
 
-import protocols
-import results
-from adbench import METHODS, SCORES_OF, load, rescored
-from files import add_data_home
-
+from benchmarks.common import cli, results
+from benchmarks.common.data import load_development_set
+from benchmarks.common.detectors import SCORES_OF, build, rescored
+from benchmarks.common.metrics import score_metrics
+from benchmarks.common.splits import split_one_class
 from skgad import MLP
 from skgad.callbacks import WeightAveraging
 
@@ -18,11 +17,11 @@ DATASETS = [
 
 
 def mini_batches(number, n_rows, batch_size=128, **params):
-    """The number of epochs that has about as many mini-batches, and other parameters."""
+    """Parameters with the number of epochs that gives about `number` mini-batches."""
     return params | {"max_epochs": round(number / max(1, round(n_rows / batch_size)))}
 
 
-#: For each method what is changed: parameters, or a function of the number of training rows.
+#: Changes to the defaults: parameters, or a function of the number of training rows.
 VARIANTS = {
     "ALAD": {
         "default": {},
@@ -58,39 +57,34 @@ VARIANTS = {
 }
 
 
-def evaluate(method, dataset, variant, seed, data_home):
+def evaluate(dataset, variant, seed, *, method, data_home):
     """AUROC and average precision of each score, from one fit."""
-    split = protocols.split_one_class(*load(dataset, data_home), seed)
+    split = split_one_class(*load_development_set(dataset, data_home), seed)
     params = VARIANTS[method][variant]
     params = params(len(split.X_train)) if callable(params) else params
-    detector = METHODS[method](seed, **params).fit(split.X_train)
+    detector = build(method, seed, **params).fit(split.X_train)
     rows = []
     for score in SCORES_OF[method]:
         scores = -rescored(detector, score, split.X_train).score_samples(split.X_test)
-        values = protocols.metrics(split.y_test, scores)
+        values = score_metrics(split.y_test, scores)
         rows.append({"score": score, "auroc": values["auroc"], "ap": values["ap"]})
     return rows
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="adbench/", seeds=1)
     parser.add_argument("method", choices=VARIANTS)
-    parser.add_argument("--datasets", nargs="+", default=DATASETS)
     parser.add_argument("--variants", nargs="+", help="default: all")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "adbench/")
-    args = parser.parse_args()
-    tasks = [
-        (
-            {"dataset": dataset, "variant": variant, "seed": seed},
-            partial(evaluate, args.method, dataset, variant, seed, args.data_home),
-        )
+    cli.add_datasets(parser, DATASETS)
+    args = parser.parse_args(arguments)
+    keys = [
+        {"dataset": dataset, "variant": variant, "seed": seed}
         for variant in args.variants or VARIANTS[args.method]
         for dataset in args.datasets
         for seed in range(args.seeds)
     ]
-    results.run(f"{args.method.lower()}_tried", tasks, args.jobs)
+    measure = partial(evaluate, method=args.method, data_home=args.data_home)
+    results.run(f"{args.method.lower()}_tried", measure, keys, args.jobs)
 
 
 if __name__ == "__main__":

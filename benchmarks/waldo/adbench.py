@@ -1,20 +1,22 @@
 """WALDO and its parts on the development sets, with known inliers and with outliers in training.
 
-Settings: "one-class" is that of ``adbench.py``, whose training rows are normal; in "mixture" a
-random half of all rows is trained on, outliers among them, and the other half tested. In both,
-half of the normal training rows, drawn at random, may be known to be so ("half known").
+Settings: "one-class" is the split of ``benchmarks.studies.adbench``, where all training rows are
+normal. In "mixture" a random half of all rows is used for training, its outliers included, and the
+other half for testing. In both, half of the normal training rows, drawn at random, may be known to
+be normal ("half known").
 """
 
-import argparse
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
-import protocols
-import results
-from files import add_data_home
 from sklearn.metrics import balanced_accuracy_score
 
-from skgad.datasets import list_adbench, load_adbench
+from benchmarks.common import cli, results
+from benchmarks.common.data import load_development_set
+from benchmarks.common.detectors import set_score_type
+from benchmarks.common.metrics import decision_metrics, score_metrics
+from benchmarks.common.splits import split_contaminated, split_one_class
+from skgad import WALDO
 
 METHODS = {
     "WALDO": {},
@@ -28,64 +30,51 @@ METHODS = {
     "WALDO, prior_weight=0.01": {"prior_weight": 0.01},
 }
 GROUPS = {"parts": list(METHODS)[:4], "advantage": list(METHODS)[4:7]}
-SPLITS = {"one-class": protocols.split_one_class, "mixture": protocols.split_contaminated}
+SPLITS = {"one-class": split_one_class, "mixture": split_contaminated}
 
 
-@lru_cache(maxsize=1)
-def load(name, data_home):
-    data = load_adbench(name, data_home)
-    return data.data, data.target
-
-
-def evaluate(key, data_home):
-    """One row for each score, from a single fit."""
-    from skgad import WALDO
-
-    setting, _, known = key["setting"].partition(", ")
-    split, y_train = SPLITS[setting](*load(key["dataset"], data_home), key["seed"]), None
-    if setting == "mixture":
+def evaluate(setting, dataset, method, seed, *, data_home):
+    """Metrics of one fit, one row for each score."""
+    name, _, known = setting.partition(", ")
+    split, y_train = SPLITS[name](*load_development_set(dataset, data_home), seed), None
+    if name == "mixture":
         split, y_train = split
     labels = None
     if known:
         normal = np.ones(len(split.X_train), bool) if y_train is None else y_train == 0
-        labels = normal & (np.random.default_rng(key["seed"]).random(len(normal)) < 0.5)
-    detector = WALDO(**METHODS[key["method"]], random_state=key["seed"])
+        labels = normal & (np.random.default_rng(seed).random(len(normal)) < 0.5)
+    detector = WALDO(**METHODS[method], random_state=seed)
     detector.fit(split.X_train, labels=labels)
     game = detector.net_.module_.games[0]
     rows = []
     for score in ("inlier", "difference")[: 1 + (game.outlier_decoder is not None)]:
-        game.score_type = score
+        set_score_type(detector, score)
         scores = -detector.score_samples(split.X_test)
-        values = protocols.metrics(split.y_test, scores)
+        values = score_metrics(split.y_test, scores)
         row = {"score": score} | {name: values[name] for name in ("auroc", "ap", "f1")}
         if score == "difference":
             flags = scores > game.boundary.item()
-            row |= protocols.decision_metrics(split.y_test, flags, "tie")
+            row |= decision_metrics(split.y_test, flags, "tie")
             row["tie_balanced_accuracy"] = balanced_accuracy_score(split.y_test, flags)
         rows.append(row)
     return rows
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
     settings = [f"{name}{known}" for name in SPLITS for known in ("", ", half known")]
+    parser = cli.argument_parser(__doc__, folders="adbench/", seeds=3)
     parser.add_argument("--settings", nargs="+", choices=settings, default=settings)
     parser.add_argument("--methods", nargs="+", choices=[*GROUPS, *METHODS], default=["parts"])
-    parser.add_argument("--datasets", nargs="+", help="default: all that are in the folder")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "adbench/")
-    args = parser.parse_args()
+    cli.add_datasets(parser)
+    args = parser.parse_args(arguments)
     keys = [
         {"setting": setting, "dataset": dataset, "method": method, "seed": seed}
         for seed in range(args.seeds)
         for setting in args.settings
-        for dataset in args.datasets or list_adbench(args.data_home)
-        for name in args.methods
-        for method in GROUPS.get(name, [name])
+        for dataset in cli.chosen_datasets(args)
+        for method in cli.expand(args.methods, GROUPS)
     ]
-    tasks = [(key, partial(evaluate, key, args.data_home)) for key in keys]
-    results.run("waldo_adbench", tasks, args.jobs)
+    results.run("waldo_adbench", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

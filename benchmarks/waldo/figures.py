@@ -1,19 +1,20 @@
-"""Figures 2a and 4 of WALDO on KDD99: where the codes lie, and rows that it made up.
+"""Figures 2a and 4 of WALDO on KDD99: where the codes are, and rows that the decoders generate.
 
-Figure 2b, the decision with and without the advantage, is in the results of ``waldo_tables.py``.
+Figure 2b, the decision with and without the advantage, comes from ``benchmarks.waldo.tables``.
 """
 
-import argparse
 from functools import partial
 
 import numpy as np
-import protocols
-import results
-from files import add_data_home
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
-from waldo_tables import LINEAR, PAPER, load
+
+from benchmarks.common import cli, results
+from benchmarks.common.metrics import decision_metrics
+from benchmarks.waldo.splits import split_kdd99
+from benchmarks.waldo.tables import LINEAR, PAPER, load
+from skgad import WALDO
 
 DETECTORS = {"ReLU codes": PAPER, "linear codes": LINEAR}
 KINDS = ("inlier", "outlier")
@@ -21,42 +22,38 @@ N_ROWS = 1000
 N_TSNE = 250
 
 
-def evaluate(key, data_home):
-    """Rows of results, told apart by what they show: codes, distances or t-SNE."""
-    from skgad import WALDO
-
-    data = load(data_home)
-    split = protocols.split_waldo_kdd99(data.data, data.target, key["seed"], key["nu"])
-    X = np.concatenate([split.positive, split.mixture])
-    labels = np.repeat([1, 0], [len(split.positive), len(split.mixture)])
-    params = DETECTORS[key["codes"]] | {"prior_on": key["prior_on"], "score_type": "difference"}
-    detector = WALDO(**params, random_state=key["seed"]).fit(X, labels=labels)
+def evaluate(data, nu, codes, prior_on, seed, *, data_home):
+    """Rows of results; ``part`` says what they hold: codes, distances or t-SNE."""
+    bunch = load(data, data_home)
+    split = split_kdd99(bunch.data, bunch.target, seed, nu)
+    X, labels = split.training_rows()
+    params = DETECTORS[codes] | {"prior_on": prior_on, "score_type": "difference"}
+    detector = WALDO(**params, random_state=seed).fit(X, labels=labels)
 
     parts = [code_distances(detector, split)]
-    if key["prior_on"] == "positive":
+    if prior_on == "positive":
         real = {k: split.held_out[split.y_held_out == i][: 2 * N_ROWS] for i, k in enumerate(KINDS)}
-        made = {
+        generated = {
             latent: {
-                k: detector.sample(N_ROWS, kind=k, latent=latent, random_state=key["seed"])
-                for k in KINDS
+                k: detector.sample(N_ROWS, kind=k, latent=latent, random_state=seed) for k in KINDS
             }
             for latent in ("fitted", "prior")
         }
-        parts.append(row_distances(real, made))
-        if key["seed"] == 0:
-            parts.append(embedding(real, made["fitted"], seed=0))
+        parts.append(row_distances(real, generated))
+        if seed == 0:
+            parts.append(embedding(real, generated["fitted"], seed=0))
     return parts
 
 
 def code_distances(detector, split):
-    """Figure 2a: distance of the codes of the mixture from the mean of the prior, 0."""
+    """Figure 2a: distance of the codes of the mixture to the mean of the prior, which is 0."""
     distance = np.linalg.norm(detector.transform(split.mixture), axis=1)
     flags = detector.predict(split.mixture) == -1
     kinds = {k: distance[split.y_mixture == i] for i, k in enumerate(KINDS)}
     return {
         "part": "codes",
         "auroc": roc_auc_score(split.y_mixture, distance),
-        "decision_f1": protocols.decision_metrics(split.y_mixture, flags, "")["_decision_f1"],
+        "decision_f1": decision_metrics(split.y_mixture, flags, "")["_decision_f1"],
         "boxes": {k: summary(values) for k, values in kinds.items()},
         **{f"{k}_mean": float(values.mean()) for k, values in kinds.items()},
         **{f"{k}_sd": float(values.std()) for k, values in kinds.items()},
@@ -64,18 +61,18 @@ def code_distances(detector, split):
 
 
 def summary(values):
-    """What matplotlib needs to draw a box; the whiskers reach from 5 to 95 %."""
+    """Statistics from which matplotlib draws a box; the whiskers are the 5 % and 95 % quantiles."""
     names = ("whislo", "q1", "med", "q3", "whishi")
     return dict(
         zip(names, np.quantile(values, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist(), strict=True)
     )
 
 
-def row_distances(real, made):
+def row_distances(real, generated):
     """Mean Euclidean distance of 1000 rows to the nearest of 1000 held-out rows of each kind."""
     reference = {k: NearestNeighbors(n_neighbors=1).fit(real[k][:N_ROWS]) for k in KINDS}
     sources = {f"real {k}s": real[k][N_ROWS:] for k in KINDS}
-    for latent, rows in made.items():
+    for latent, rows in generated.items():
         sources |= {f"generated {k}s, {latent}": rows[k] for k in KINDS}
     return {
         "part": "distances",
@@ -86,10 +83,10 @@ def row_distances(real, made):
     }
 
 
-def embedding(real, made, seed):
+def embedding(real, generated, seed):
     """Figure 4: t-SNE of real and generated rows."""
     groups = {f"real {k}s": real[k][:N_TSNE] for k in KINDS}
-    groups |= {f"generated {k}s": made[k][:N_TSNE] for k in KINDS}
+    groups |= {f"generated {k}s": generated[k][:N_TSNE] for k in KINDS}
     points = TSNE(random_state=seed).fit_transform(np.concatenate([*groups.values()]))
     ends = np.cumsum([len(rows) for rows in groups.values()])
     parts = np.split(points.round(1).astype(float), ends[:-1])
@@ -99,14 +96,11 @@ def embedding(real, made, seed):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="kdd/", seeds=1)
     parser.add_argument("--codes", nargs="+", choices=[*DETECTORS], default=[*DETECTORS])
     parser.add_argument("--nu", nargs="+", type=float, default=[0.2])
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "kdd/")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     keys = [
         {"data": "kdd99", "nu": nu, "codes": codes, "prior_on": prior_on, "seed": seed}
         for seed in range(args.seeds)
@@ -114,8 +108,7 @@ def main():
         for codes in args.codes
         for prior_on in ("positive", "all")
     ]
-    tasks = [(key, partial(evaluate, key, args.data_home)) for key in keys]
-    results.run("waldo_figures", tasks, args.jobs)
+    results.run("waldo_figures", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,28 @@
 """MNIST in table 1 of WALDO: zeros among other digits.
 
-With fully connected networks the training has the paper's length. Convolutional ones, which the
-paper has, are smaller here and see as many mini-batches, but of 128 rows of a kind and not all.
+With fully connected networks the training is as long as in the paper. The convolutional networks,
+which the paper uses, are smaller here. They see as many mini-batches, but of 128 known inliers and
+128 rows of the mixture instead of all rows.
 """
 
-import argparse
 from functools import lru_cache, partial
 
 import numpy as np
-import protocols
-import results
-from baselines import CenterDistance, PCAResidual
-from files import add_data_home, load_images
 from sklearn.ensemble import IsolationForest
 from torch import nn
 
+import skgad
+from benchmarks.common import cli, results
+from benchmarks.common.baselines import CenterDistance, PCAResidual
+from benchmarks.common.data import load_images
+from benchmarks.common.detectors import set_score_type
+from benchmarks.waldo.metrics import decisions, ranking
+from benchmarks.waldo.splits import split_mnist
 from skgad.networks import MLP, ConvNet
 
 
 class PixelNetworks(MLP):
-    """The decoder gives pixels in [0, 1]."""
+    """Networks whose decoder gives pixels in [0, 1]."""
 
     def decoder(self, latent_dim, n_features):
         return nn.Sequential(super().decoder(latent_dim, n_features), nn.Sigmoid())
@@ -56,87 +59,43 @@ BASELINES = {
 
 
 @lru_cache(maxsize=1)
-def load(data_home):
-    """Pixels in [0, 1] and digits, of the training and of the test set."""
-    parts = (load_images(f"mnist_{name}", data_home) for name in ("train", "test"))
+def load(data, data_home):
+    """Pixels in [0, 1] and classes of the training set and of the test set."""
+    parts = (load_images(f"{data}_{name}", data_home) for name in ("train", "test"))
     return [(X.astype(np.float32) / 255, y) for X, y in parts]
 
 
-def split_mnist(train, test, nu, inlier=0, n_held_out=2000):
-    """Known inliers and a mixture as in the authors' notebooks, in the order of the files.
-
-    The mixture is of the test set, the known inliers are the first of the training set. Ours:
-    held-out rows with the same `nu` from the rest of the training set.
-    """
-    (X, y), (X_test, y_test) = train, test
-    n = int((y_test == inlier).sum() / 0.95)
-
-    def mix(y, n_rows, skip=0):
-        n_outliers = int(nu * n_rows)
-        inliers = np.flatnonzero(y == inlier)[skip:][: n_rows - n_outliers]
-        return np.concatenate([np.flatnonzero(y != inlier)[:n_outliers], inliers])
-
-    mixture, held_out = mix(y_test, n), mix(y, n_held_out, skip=n)
-    return protocols.MixtureSplit(
-        X[y == inlier][:n],
-        X_test[mixture],
-        (y_test[mixture] != inlier).astype(int),
-        X[held_out],
-        (y[held_out] != inlier).astype(int),
-    )
-
-
-def evaluate(key, data_home):
-    """Results of one run, for detectors of this package one row for each score."""
-    import skgad
-
-    split = split_mnist(*load(data_home), key["nu"])
-    (name, _, networks), seed = key["method"].partition(", "), key["seed"]
+def evaluate(data, nu, method, seed, *, data_home):
+    """Metrics of one run; for detectors of this package one row for each score."""
+    split = split_mnist(*load(data, data_home), nu)
+    name, _, networks = method.partition(", ")
     if name in BASELINES:
-        return measure(BASELINES[name](seed).fit(split.positive), split)
+        return ranking(BASELINES[name](seed).fit(split.positive), split)
 
     params = PARAMS | DETECTORS[name] | (CONVOLUTIONS if networks else {})
     detector = getattr(skgad, name)(**params, random_state=seed)
-    if name == "WAE":  # it is trained on the known inliers alone
-        return {"score": "inlier"} | measure(detector.fit(split.positive), split)
-    X = np.concatenate([split.positive, split.mixture])
-    labels = np.repeat([1, 0], [len(split.positive), len(split.mixture)])
+    if name == "WAE":  # is trained on the known inliers only
+        return {"score": "inlier"} | ranking(detector.fit(split.positive), split)
+    X, labels = split.training_rows()
     detector.fit(X, labels=labels)
-    difference = {"score": "difference"} | measure(detector, split)
-    for part in ("mixture", "held_out"):
-        flags = detector.predict(getattr(split, part)) == -1
-        difference |= protocols.decision_metrics(getattr(split, f"y_{part}"), flags, part)
-    detector.net_.module_.games[0].score_type = "inlier"
-    return [{"score": "inlier"} | measure(detector, split), difference]
+    difference = {"score": "difference"} | ranking(detector, split) | decisions(detector, split)
+    set_score_type(detector, "inlier")
+    return [{"score": "inlier"} | ranking(detector, split), difference]
 
 
-def measure(detector, split):
-    """Rank metrics on the mixture and on held-out rows."""
-    row = {}
-    for part in ("mixture", "held_out"):
-        y, scores = getattr(split, f"y_{part}"), -detector.score_samples(getattr(split, part))
-        values = protocols.metrics(y, scores) | {"auprc": protocols.trapezoid_auprc(y, scores)}
-        row |= {f"{part}_{metric}": values[metric] for metric in ("auroc", "ap", "auprc", "f1")}
-    return row
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
     methods = [*BASELINES, *DETECTORS, *(f"{name}, ConvNet" for name in DETECTORS)]
+    parser = cli.argument_parser(__doc__, folders="images/", seeds=2)
     parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
     parser.add_argument("--nu", nargs="+", type=float, default=[0.05, 0.1, 0.2, 0.5])
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "images/")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     keys = [
         {"data": "mnist", "nu": nu, "method": method, "seed": seed}
         for seed in range(args.seeds)
         for nu in args.nu
         for method in args.methods
     ]
-    tasks = [(key, partial(evaluate, key, args.data_home)) for key in keys]
-    results.run("waldo_images", tasks, args.jobs)
+    results.run("waldo_images", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

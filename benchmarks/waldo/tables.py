@@ -1,22 +1,23 @@
-"""KDD99 in tables 1 and 2 of WALDO: known inliers beside a mixture with unknown outliers.
+"""KDD99 in tables 1 and 2 of WALDO: known inliers, and a mixture with unknown outliers.
 
-The mixture is what the detectors are trained on and, in the paper, also what they are tested on;
-here they are tested on other rows, too.
+The detectors are trained on the mixture. The paper also tests them on it. Here they are tested on
+other rows as well.
 """
 
-import argparse
 from functools import lru_cache, partial
 
-import numpy as np
-import protocols
-import results
-from baselines import CenterDistance, OneColumn, PCAResidual
-from files import add_data_home
 from sklearn.ensemble import IsolationForest
-from waldo_networks import KDD99Networks
 
+from benchmarks.common import cli, results
+from benchmarks.common.baselines import CenterDistance, OneColumn, PCAResidual
+from benchmarks.common.detectors import set_score_type
+from benchmarks.waldo.metrics import decisions, ranking
+from benchmarks.waldo.networks import KDD99Networks
+from benchmarks.waldo.splits import split_kdd99
+from skgad import WALDO
 from skgad.datasets import load_kdd99
 
+LOADERS = {"kdd99": load_kdd99}
 PAPER = {
     "latent_dim": 32,
     "networks": KDD99Networks(),
@@ -49,81 +50,53 @@ BASELINES = {
 
 
 @lru_cache(maxsize=1)
-def load(data_home):
-    return load_kdd99(data_home)
+def load(data, data_home):
+    return LOADERS[data](data_home)
 
 
-def evaluate(key, data_home):
-    """Results of one run, for detectors of this package one row for each score."""
-    data = load(data_home)
-    split = protocols.split_waldo_kdd99(
-        data.data, data.target, key["seed"], key["nu"], key["contamination"]
-    )
-    if key["method"] in BASELINES:
-        detector = BASELINES[key["method"]](data.feature_names, key["seed"]).fit(split.positive)
-        return measure(detector, split)
-    return evaluate_skgad(key, split)
+def evaluate(data, nu, contamination, method, seed, *, data_home):
+    """Metrics of one run; for detectors of this package one row for each score."""
+    bunch = load(data, data_home)
+    split = split_kdd99(bunch.data, bunch.target, seed, nu, contamination)
+    if method in BASELINES:
+        detector = BASELINES[method](bunch.feature_names, seed).fit(split.positive)
+        return ranking(detector, split)
 
-
-def evaluate_skgad(key, split):
-    from skgad import WALDO
-
-    params = DETECTORS[key["method"]]
-    detector = WALDO(**params, random_state=key["seed"])
-    if key["method"] == "WAE":  # it is trained on the known inliers alone
+    detector = WALDO(**DETECTORS[method], random_state=seed)
+    if method == "WAE":  # is trained on the known inliers only
         detector.fit(split.positive)
     else:
-        X = np.concatenate([split.positive, split.mixture])
-        labels = np.repeat([1, 0], [len(split.positive), len(split.mixture)])
+        X, labels = split.training_rows()
         detector.fit(X, labels=labels)
     game = detector.net_.module_.games[0]
-    codes = detector.transform(split.mixture)
+    about = {"zero_codes": float((detector.transform(split.mixture) == 0).mean())}
     rows = []
     for score in ("inlier", "difference")[: 1 + (game.outlier_decoder is not None)]:
-        game.score_type = score
-        row = {"score": score} | measure(detector, split)
+        set_score_type(detector, score)
+        row = {"score": score} | ranking(detector, split)
         if score == "difference":
             detector.offset_ = -game.boundary.item()
-            for name in ("mixture", "held_out"):
-                flags = detector.predict(getattr(split, name)) == -1
-                row |= protocols.decision_metrics(getattr(split, f"y_{name}"), flags, name)
-        row["zero_codes"] = float((codes == 0).mean())
-        rows.append(row)
+            row |= decisions(detector, split)
+        rows.append(row | about)
     return rows
 
 
-def measure(detector, split):
-    """Rank metrics on the mixture and on held-out rows."""
-    row = {}
-    for name in ("mixture", "held_out"):
-        y, X = getattr(split, f"y_{name}"), getattr(split, name)
-        scores = -detector.score_samples(X)
-        values = protocols.metrics(y, scores) | {"auprc": protocols.trapezoid_auprc(y, scores)}
-        row |= {f"{name}_{metric}": values[metric] for metric in ("auroc", "ap", "auprc", "f1")}
-    return row
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments=None):
     groups = {"baselines": list(BASELINES), "paper": ["WALDO", "CoRA", "WAE"]}
     methods = [*BASELINES, *DETECTORS]
+    parser = cli.argument_parser(__doc__, folders="kdd/", seeds=4)
     parser.add_argument("--methods", nargs="+", choices=[*groups, *methods], default=groups)
     parser.add_argument("--nu", nargs="+", type=float, default=[0.05, 0.1, 0.2, 0.5])
     parser.add_argument("--contamination", nargs="+", type=float, default=[0.0, 0.05, 0.1])
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--jobs", type=int, default=1)
-    add_data_home(parser, "kdd/")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     keys = [
         {"data": "kdd99", "nu": nu, "contamination": c, "method": method, "seed": seed}
         for seed in range(args.seeds)
         for c in args.contamination
         for nu in args.nu
-        for name in args.methods
-        for method in groups.get(name, [name])
+        for method in cli.expand(args.methods, groups)
     ]
-    tasks = [(key, partial(evaluate, key, args.data_home)) for key in keys]
-    results.run("waldo_tables", tasks, args.jobs)
+    results.run("waldo_tables", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,12 @@
-"""What the benchmarks have beside the package: networks of the papers, and their ways to score."""
-
-import sys
+"""The networks of ARN, the leak of its batch norm, and the runs of its tables."""
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import arn_tables  # noqa: E402
-from arn_networks import ARNNetworks  # noqa: E402
+from benchmarks.arn import tables
+from benchmarks.arn.networks import ARNNetworks
+from benchmarks.arn.splits import LabelledSplit
 
 BATCH_NORM = torch.nn.BatchNorm1d
 
@@ -33,19 +30,19 @@ def test_networks_of_arn_have_the_widths_of_the_paper():
 
 
 @pytest.mark.parametrize("batch_statistics", [False, True])
-def test_only_without_running_statistics_a_row_is_judged_by_the_rows_beside_it(batch_statistics):
+def test_scores_depend_on_the_batch_only_without_running_statistics(batch_statistics):
     torch.manual_seed(0)
     D = ARNNetworks(batch_statistics).discriminator(3).eval()
     x = torch.rand(10, 3)
-    alone, beside_others = D(x[:5]), D(x)[:5]
-    assert torch.allclose(alone, beside_others, rtol=1e-3, atol=0) != batch_statistics
+    alone, with_others = D(x[:5]), D(x)[:5]
+    assert torch.allclose(alone, with_others, rtol=1e-3, atol=0) != batch_statistics
 
 
 def test_fixed_statistics_are_those_of_the_given_rows():
     torch.manual_seed(0)
     D = ARNNetworks(batch_statistics=True).discriminator(3).eval()
-    X = torch.rand(2 * arn_tables.BATCH_SIZE + 1, 3)
-    fixed = arn_tables.fix_statistics(D, X)
+    X = torch.rand(2 * tables.BATCH_SIZE + 1, 3)
+    fixed = tables.fix_statistics(D, X)
     assert not any(
         layer.track_running_stats for layer in D.modules() if isinstance(layer, BATCH_NORM)
     )
@@ -56,17 +53,17 @@ def test_fixed_statistics_are_those_of_the_given_rows():
     torch.testing.assert_close(first.running_var, inputs.var(0), rtol=0.05, atol=0)
 
 
-def test_runs_that_tables_share_are_made_once():
-    args = arn_tables.parse(["--tables", "2", "4", "--datasets", "Bank", "--seeds", "1"])
-    keys = arn_tables.keys(args)
+def test_runs_that_tables_share_occur_once():
+    args = tables.parse(["--tables", "2", "4", "--datasets", "Bank", "--seeds", "1"])
+    keys = tables.selected_keys(args)
     assert len({tuple(key.items()) for key in keys}) == len(keys)
     weak = {key["known"] for key in keys if key["method"] == "WALDO"}
     assert weak == {0.01, 0.03}
-    assert all(("epochs" in key) == (key["method"] in arn_tables.PAPER) for key in keys)
+    assert all(("epochs" in key) == (key["method"] in tables.PAPER) for key in keys)
     assert not any(key["method"].startswith("count") for key in keys)  # Bank has no such column
 
 
-def test_scores_of_batches_are_those_of_the_rows_they_belong_to():
+def test_scores_of_batches_are_compared_with_the_labels_of_their_rows():
     class Sum(torch.nn.Module):
         def forward(self, x):
             return -x.sum(-1)
@@ -74,5 +71,5 @@ def test_scores_of_batches_are_those_of_the_rows_they_belong_to():
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=3000)
     X = (y[:, None] + rng.uniform(0, 0.5, (3000, 2))).astype(np.float32)
-    split = arn_tables.protocols.ARNSplit(X, np.ones(3000), X, y)
-    assert [row["auroc"] for row in arn_tables.leak(Sum(), split)] == [1, 1, 1]
+    split = LabelledSplit(X, np.ones(3000), X, y)
+    assert [row["auroc"] for row in tables.leak(Sum(), split)] == [1, 1, 1]
