@@ -1,4 +1,4 @@
-"""The loaders, on the real data and on small files written by the tests."""
+"""The loaders, and the splits of ALAD, on the real data and on small files of the tests."""
 
 import gzip
 
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.alad.splits import split_arrhythmia, split_kdd99
 from skgad.datasets import (
     KDD99_COLUMNS,
     KDD99_NUMERIC,
@@ -68,12 +69,19 @@ def test_arrhythmia_is_that_of_the_papers(data_home):
     bunch = load_arrhythmia(data_home)
     assert bunch.data.shape == (452, 274)
     assert bunch.target.sum() == 66
+    split = split_arrhythmia(bunch.data, bunch.target)
+    assert len(split.X_train) == len(split.X_test) == 226
+    assert split.y_test.sum() == 32  # so that 34 anomalies are among the training rows
 
 
 def test_kdd99_is_that_of_the_papers(data_home):
     bunch = load_kdd99(data_home)
     assert bunch.data.shape == (494_021, 121)
     assert bunch.target.sum() == 97_278
+    split = split_kdd99(bunch.data, bunch.target)
+    assert len(split.X_train) == 198_361
+    assert split.y_test.sum() == 48_629
+    assert (split.y_test == 0).sum() == 198_382
 
 
 CONNECTION = dict.fromkeys(KDD99_COLUMNS, "0") | {"protocol_type": "tcp", "src_bytes": "181"}

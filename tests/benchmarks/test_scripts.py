@@ -11,25 +11,15 @@ import pytest
 from conftest import ROOT
 
 import benchmarks
-from benchmarks.common import cli, results
+from benchmarks.common import cli, commands, results
 
 MODULES = [module.name for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks.")]
 TABLES = sorted(path.stem for path in results.FOLDER.glob("*.json") if path.stem != "published")
 
 
-def import_module(name):
-    """Import a module, or skip the test if it needs the extra ``benchmarks``."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name.startswith("benchmarks"):
-            raise
-        pytest.skip(f"{error.name} is not installed: pip install -e '.[benchmarks]'")
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_module_can_be_imported_and_explains_its_options(name, capsys):
-    module = import_module(name)
+    module = importlib.import_module(name)
     assert module.__doc__
     if hasattr(module, "main"):
         with pytest.raises(SystemExit, match="0"):
@@ -39,7 +29,6 @@ def test_module_can_be_imported_and_explains_its_options(name, capsys):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_recorded_results_are_found_by_the_commands_of_today(table, monkeypatch):
-    commands = import_module("benchmarks.common.commands")
     selected = {}
     monkeypatch.setattr(
         results, "run", lambda table, evaluate, keys, n_jobs=1: selected.update({table: keys})
@@ -112,7 +101,6 @@ def test_the_recorded_command_can_be_typed_again(monkeypatch):
     ],
 )
 def test_recorded_commands_are_translated(recorded, method, command):
-    commands = import_module("benchmarks.common.commands")
     assert commands.current(f"python {recorded}", [{"method": method}]) == f"python -m {command}"
 
 
@@ -124,8 +112,8 @@ def test_commands_in_the_documentation_exist():
         if {"_build", "gallery", "api"} & {*page.relative_to(ROOT).parts}:
             continue
         text = page.read_text()
-        modules = re.findall(r"python\s+-m\s+(benchmarks[\w.]+)", text)
+        modules = re.findall(r"python\s+-m\s+(benchmarks(?:\.\w+)+)", text)
         files = re.findall(r"\bbenchmarks/[\w/]+\.py\b", text)
-        files += [f"{module.rstrip('.').replace('.', '/')}.py" for module in modules]
+        files += [f"{module.replace('.', '/')}.py" for module in modules]
         missing += [f"{page.name}: {file}" for file in files if not (ROOT / file).exists()]
     assert not missing

@@ -1,14 +1,13 @@
-"""The splits and metrics of the benchmarks, on the real data and on small tables."""
+"""The splits and metrics that the benchmarks share, and the splits of ARN."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.alad.splits import split_arrhythmia, split_kdd99
 from benchmarks.arn.splits import SIZES, one_hot, split_table
 from benchmarks.common.metrics import flag_percentile, flag_top, score_metrics
 from benchmarks.common.splits import split_dte, split_one_class
-from skgad.datasets import load_arrhythmia, load_bank, load_kdd99
+from skgad.datasets import load_bank
 
 SMALL = (60, (20, 12), (10, 4))
 
@@ -45,21 +44,6 @@ def test_metrics_of_perfect_and_of_reversed_scores():
     assert score_metrics(y, -np.arange(100.0))["auroc"] == 0
     assert flag_top(np.arange(100.0), 7).sum() == 7
     assert flag_percentile(np.arange(100.0), 0.2).sum() == 20
-
-
-def test_arrhythmia_is_split_as_in_the_papers(data_home):
-    bunch = load_arrhythmia(data_home)
-    split = split_arrhythmia(bunch.data, bunch.target)
-    assert len(split.X_train) == len(split.X_test) == 226
-    assert split.y_test.sum() == 32  # so that 34 anomalies are among the training rows
-
-
-def test_kdd99_is_split_as_in_the_papers(data_home):
-    bunch = load_kdd99(data_home)
-    split = split_kdd99(bunch.data, bunch.target)
-    assert len(split.X_train) == 198_361
-    assert split.y_test.sum() == 48_629
-    assert (split.y_test == 0).sum() == 198_382
 
 
 @pytest.fixture
