@@ -1,14 +1,13 @@
-"""Loaders and splits of the benchmarks, on real data and on small files written by the tests."""
+"""The loaders, and the splits of ALAD, on the real data and on small files of the tests."""
 
 import gzip
-import sys
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
 
+from benchmarks.alad.splits import split_arrhythmia, split_kdd99
 from skgad.datasets import (
     KDD99_COLUMNS,
     KDD99_NUMERIC,
@@ -22,9 +21,6 @@ from skgad.datasets import (
     load_kdd99,
     load_nsl_kdd,
 )
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import protocols  # noqa: E402
 
 
 @pytest.fixture
@@ -69,44 +65,11 @@ def test_data_home_defaults_to_the_environment_variable(folder, monkeypatch):
     assert load_adbench("toy").data.shape == (100, 2)
 
 
-def test_one_class_trains_on_half_of_the_normal_rows_and_tests_on_all_others(folder):
-    toy = load_adbench("toy", folder)
-    split = protocols.split_one_class(toy.data, toy.target, seed=0)
-    assert len(split.X_train) == 45
-    assert (split.y_test == 0).sum() == 45
-    assert (split.y_test == 1).sum() == 10
-    np.testing.assert_allclose(split.X_train.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(split.X_train.std(axis=0), 1, rtol=1e-4)
-    other = protocols.split_one_class(toy.data, toy.target, seed=1)
-    assert not np.array_equal(split.X_train, other.X_train)
-    assert len(protocols.split_one_class(toy.data, toy.target, 0, max_train=20).X_train) == 20
-
-
-def test_dte_takes_the_first_half_of_the_normal_rows_and_resamples_small_tables():
-    X = np.arange(2400.0)[:, None]
-    y = (X[:, 0] >= 2000).astype(int)
-    split = protocols.split_dte(X, y, seed=0)
-    assert len(split.X_train) == 1000
-    assert (split.y_test == 0).sum() == 1000
-    assert split.X_train.max() < split.X_test.min()  # in the order of the file
-    small = protocols.split_dte(X[::4], y[::4], seed=0)
-    assert len(small.X_train) + len(small.X_test) == 1000  # drawn with replacement
-
-
-def test_the_known_rate_flags_that_many_and_metrics_know_perfect_and_reversed_scores():
-    y = np.repeat([0, 1], [90, 10])
-    perfect = protocols.metrics(y, y + np.linspace(0, 0.1, 100))
-    assert [perfect[name] for name in ("auroc", "ap", "f1")] == pytest.approx([1, 1, 1])
-    assert protocols.metrics(y, -np.arange(100.0))["auroc"] == 0
-    assert protocols.flag_top(np.arange(100.0), 7).sum() == 7
-    assert protocols.flag_percentile(np.arange(100.0), 0.2).sum() == 20
-
-
-def test_arrhythmia_has_the_sizes_of_the_papers(data_home):
+def test_arrhythmia_is_that_of_the_papers(data_home):
     bunch = load_arrhythmia(data_home)
     assert bunch.data.shape == (452, 274)
     assert bunch.target.sum() == 66
-    split = protocols.split_arrhythmia(bunch.data, bunch.target)
+    split = split_arrhythmia(bunch.data, bunch.target)
     assert len(split.X_train) == len(split.X_test) == 226
     assert split.y_test.sum() == 32  # the other 34 anomalies are training rows
 
@@ -115,7 +78,7 @@ def test_kdd99_has_the_sizes_of_the_papers(data_home):
     bunch = load_kdd99(data_home)
     assert bunch.data.shape == (494_021, 121)
     assert bunch.target.sum() == 97_278
-    split = protocols.split_kdd99(bunch.data, bunch.target)
+    split = split_kdd99(bunch.data, bunch.target)
     assert len(split.X_train) == 198_361
     assert split.y_test.sum() == 48_629
     assert (split.y_test == 0).sum() == 198_382
@@ -242,77 +205,7 @@ def test_doh_has_no_columns_that_identify_the_machine(ports, tmp_path):
     assert np.isfinite(bunch.data).all()
 
 
-SIZES = (60, (20, 12), (10, 4))
-
-
-@pytest.fixture
-def table():
-    """100 normal rows and 40 anomalies: two numbers, of which the first counts, and a category."""
-    X = np.zeros((140, 5), np.float32)
-    X[:, 0] = np.arange(140)
-    X[np.arange(140), 2 + np.arange(140) % 3] = 1
-    return X, np.repeat([0, 1], [100, 40]), [(2, 3, 4)]
-
-
-def test_one_hot_puts_the_numbers_first_and_names_the_columns_of_each_category():
-    frame = pd.DataFrame({"c": ["b", "a"], "x": [1, 2], "d": [True, False], "y": [0.5, 0.25]})
-    X, groups = protocols.one_hot(frame)
-    assert X.tolist() == [[1, 0.5, 0, 1, 0, 1], [2, 0.25, 1, 0, 1, 0]]
-    assert groups == [(2, 3), (4, 5)]
-
-
-def test_arn_trains_on_normal_rows_and_tests_on_others(table):
-    X, y, groups = table
-    split = protocols.split_arn(X, y, groups, SIZES, run=0)
-    assert len(split.X_train) == 60
-    assert (split.labels == 1).all()
-    assert np.bincount(split.y_test).tolist() == [20, 12]
-    both = np.concatenate([split.X_train[:, 0], split.X_test[:, 0]])
-    assert len(np.unique(both)) == 92  # no row is in both
-    assert (split.X_train[:, 0].min(), split.X_train[:, 0].max()) == (0, 1)
-    assert np.isin(split.X_test[:, 2:], [0, 1]).all()
-    assert not np.array_equal(np.sort(split.y_test), split.y_test)
-    other = protocols.split_arn(X, y, groups, SIZES, run=1)
-    assert not np.array_equal(other.X_test, split.X_test)
-
-
-def test_arn_sorts_the_same_test_rows_by_label_on_demand(table):
-    shuffled, as_published = (
-        protocols.split_arn(*table, SIZES, run=0, sort_test=flag) for flag in (False, True)
-    )
-    assert as_published.y_test.tolist() == [0] * 20 + [1] * 12
-    assert sorted(shuffled.X_test.tolist()) == sorted(as_published.X_test.tolist())
-
-
-def test_arn_takes_known_and_contaminating_anomalies_from_those_it_does_not_test_on(table):
-    X, y, groups = table
-    X[:, 1] = y
-    split = protocols.split_arn(X, y, groups, SIZES, run=0, contamination=0.1, known=0.5)
-    # 40 // 2 + 1 anomalies belong to the run, so that 19 are left.
-    is_anomaly = split.X_train[:, 1] == 1
-    assert is_anomaly[split.labels == 1].sum() == 6
-    assert is_anomaly[split.labels == -1].sum() == 9
-    assert not {*map(tuple, split.X_train)} & {*map(tuple, split.X_test)}
-
-
-def test_arn_says_when_too_few_anomalies_are_left(table):
-    with pytest.raises(ValueError, match="contamination=0.5 and known=0.0 need 30 .* 19 are left"):
-        protocols.split_arn(*table, SIZES, run=0, contamination=0.5)
-
-
-@pytest.mark.parametrize(("known", "n_known"), [(0.01, 23), (0.03, 69)])
-def test_arn_on_bank_has_the_sizes_of_the_paper(known, n_known, data_home):
-    bunch = load_bank(data_home)
-    X, groups = protocols.one_hot(bunch.data)
-    assert [len(group) for group in groups] == [12, 4, 8, 3, 3, 3, 2, 10, 5, 3]
-    sizes = protocols.ARN_SIZES["Bank"]
-    split = protocols.split_arn(X, bunch.target, groups, sizes, run=0, known=known)
-    assert (split.labels == 1).sum() == 26_383
-    assert (split.labels == -1).sum() == n_known
-    assert np.bincount(split.y_test).tolist() == [7614, 1740]
-
-
-def test_bank_has_the_sizes_of_the_papers(data_home):
+def test_bank_is_that_of_the_papers(data_home):
     bunch = load_bank(data_home)
     assert bunch.data.shape == (41_188, 10)
     assert bunch.target.sum() == 4640

@@ -152,7 +152,7 @@ class ALAD(BaseDetector):
       development data, for tables of any size. The paper's lr=1e-5 and 100 epochs train next to
       nothing on a few hundred rows, and with a weight of 1 :math:`D_{zz}` asks for codes that
       survive a decoder into fewer dimensions than the codes have.
-      ``benchmarks/alad_networks.py`` builds the paper's networks.
+      ``benchmarks/alad/networks.py`` builds the paper's networks.
     - Spectral normalisation acts. In the released code its flag is not used for tables.
 
     References

@@ -1,14 +1,12 @@
 """Convolutional networks, and images as pixels, as memory-mapped arrays and as Datasets."""
 
 import pickle
-import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 from common import DETECTORS, assert_same_bits, kinds, state, tiny
-from conftest import ROOT
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -19,19 +17,14 @@ from sklearn.preprocessing import MinMaxScaler
 from torch import nn
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
+from benchmarks.alad.networks import ALADImageNetworks
+from benchmarks.ama.networks import AMAImageNetworks
+from benchmarks.waldo.networks import WALDOImageNetworks
 from skgad import MLP, BaseDetector, ConvNet
 from skgad.engine.checks import check_table
 from skgad.engine.data import Items, Rows, blocks, to_floats
 from skgad.engine.scores import BLOCK_IMAGES, BLOCK_ROWS
 from skgad.networks import Discriminator, OnImages, SpectralNorm, spectrally_normalized
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-from image_networks import (  # noqa: E402
-    ALADImageNetworks,
-    AMAImageNetworks,
-    WALDOImageNetworks,
-)
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
 

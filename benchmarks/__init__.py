@@ -1,0 +1,1 @@
+"""Measurements behind the documentation; see README.md for the commands."""

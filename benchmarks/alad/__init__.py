@@ -1,0 +1,1 @@
+"""ALAD (Zenati et al., ICDM 2018)."""

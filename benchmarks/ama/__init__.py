@@ -1,0 +1,1 @@
+"""AMA (Somepalli et al., 2020)."""

@@ -1,0 +1,1 @@
+"""ARN (Liguori et al., ICDM 2021)."""

@@ -1,0 +1,53 @@
+"""Command-line options that the scripts share."""
+
+import argparse
+
+from benchmarks.common.data import DATA_HOME
+from benchmarks.common.results import script_name
+from skgad.datasets import list_adbench
+
+
+def argument_parser(doc, *, folders=None, seeds=None, jobs=True):
+    """Return a parser with the options that several scripts have.
+
+    Parameters
+    ----------
+    doc : str
+        The docstring of the script. Its first line is the description.
+    folders : str, optional
+        Folders of the data home that the script reads. Adds ``--data-home``.
+    seeds : int, optional
+        Default number of seeds. Adds ``--seeds``.
+    jobs : bool, default=True
+        Whether runs may share the machine. Adds ``--jobs``.
+    """
+    parser = argparse.ArgumentParser(f"python -m {script_name()}", description=doc.splitlines()[0])
+    if folders:
+        parser.add_argument(
+            "--data-home", default=DATA_HOME, help=f"folder that has {folders} (%(default)s)"
+        )
+    if seeds:
+        parser.add_argument(
+            "--seeds", type=int, default=seeds, help="number of seeds (%(default)s)"
+        )
+    if jobs:
+        parser.add_argument(
+            "--jobs", type=int, default=1, help="processes, with one thread each (%(default)s)"
+        )
+    return parser
+
+
+def add_datasets(parser, default=None):
+    """Add the option ``--datasets``; None stands for all files of the folder."""
+    named = " ".join(default) if default else "all in adbench/"
+    parser.add_argument("--datasets", nargs="+", default=default, help=f"default: {named}")
+
+
+def chosen_datasets(args):
+    """Names of the development sets that ``--datasets`` selects."""
+    return args.datasets or list_adbench(args.data_home)
+
+
+def expand(names, groups):
+    """Replace each name of a group by the members of the group."""
+    return [member for name in names for member in groups.get(name, [name])]

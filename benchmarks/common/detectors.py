@@ -1,0 +1,70 @@
+"""Detectors that the scripts compare, by the names that the results use."""
+
+from functools import partial
+
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.svm import OneClassSVM
+
+import skgad
+from benchmarks.common.baselines import (
+    CenterDistance,
+    DenoisingAutoencoder,
+    NeighborDistance,
+    PCAResidual,
+    PyOD,
+)
+
+
+def build(name, seed, **params):
+    """Detector of this package, with its defaults and the given parameters."""
+    return getattr(skgad, name)(random_state=seed, **params)
+
+
+BASELINES = {
+    "L1 norm": lambda seed: CenterDistance(1),
+    "L2 norm": lambda seed: CenterDistance(2),
+    "PCA-2 residual": lambda seed: PCAResidual(2),
+    "IsolationForest": lambda seed: IsolationForest(random_state=seed),
+    "OneClassSVM": lambda seed: OneClassSVM(),
+    "LocalOutlierFactor": lambda seed: LocalOutlierFactor(novelty=True),
+    "k-NN": lambda seed: NeighborDistance(5),
+    "Denoising autoencoder": lambda seed: DenoisingAutoencoder(random_state=seed),
+}
+METHODS = {
+    **BASELINES,
+    "PyOD KNN": lambda seed: PyOD("KNN"),
+    "PyOD AutoEncoder": lambda seed: PyOD("AutoEncoder", {"verbose": 0}, random_state=seed),
+    "PyOD ALAD": lambda seed: PyOD("ALAD", random_state=seed),
+    "RCGAN": partial(build, "RCGAN"),
+    "RCGAN, penalty_weight=0": partial(build, "RCGAN", penalty_weight=0.0),
+    "WALDO": partial(build, "WALDO"),
+    "WAE": partial(build, "WAE"),
+    "CoRA": partial(build, "CoRA"),
+    "Autoencoder": partial(build, "WALDO", prior_weight=0.0, outlier_decoder=False),
+    "AMA": partial(build, "AMA"),
+    "AMA, outward": partial(build, "AMA", negatives="outward"),
+    "AMA, inward": partial(build, "AMA", negatives="inward"),
+    "AMA, box": partial(build, "AMA", negatives="box"),
+    "AMA, no interpolation": partial(build, "AMA", interpolation_weight=0.0),
+    "AMA, spectral norm": partial(build, "AMA", spectral_norm=True),
+    "ARN": partial(build, "ARN"),
+    "ARN, noise_scale=0": partial(build, "ARN", noise_scale=0.0),
+    "ALAD": partial(build, "ALAD"),
+    "ALAD, latent_weight=1": partial(build, "ALAD", latent_weight=1.0),
+}
+GROUPS = {
+    "alad": [name for name in METHODS if name.startswith("ALAD")],
+    "rcgan": [name for name in METHODS if name.startswith("RCGAN")],
+    "waldo": ["WALDO", "WAE", "CoRA", "Autoencoder"],
+    "ama": [name for name in METHODS if name.startswith("AMA")],
+    "arn": ["ARN", "ARN, noise_scale=0"],
+    "pyod": [name for name in METHODS if name.startswith("PyOD")],
+    "baselines": list(BASELINES),
+}
+SCORES_OF = {
+    "ALAD": ("features", "l1", "l2", "logits", "combined"),
+    "AMA": ("combined", "features", "likelihood"),
+    "ARN": ("combined", "discriminator", "reconstruction"),
+    "RCGAN": ("combined", "discriminator", "features"),
+}

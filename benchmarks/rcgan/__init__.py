@@ -1,0 +1,1 @@
+"""RCGAN (Yang et al., ECAI 2020)."""

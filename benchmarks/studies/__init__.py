@@ -1,0 +1,1 @@
+"""Comparisons of detectors and questions that belong to no single paper."""

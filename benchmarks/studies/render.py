@@ -1,0 +1,293 @@
+"""Write the tables and figures of the studies: ``python -m benchmarks.studies.render``."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from benchmarks.common.render import (
+    DEFAULT_SCORE,
+    METRICS,
+    complete,
+    in_words,
+    load,
+    load_adbench,
+    mean_and_range,
+    mean_and_sd,
+    published,
+    save,
+    write,
+)
+from benchmarks.studies.tried import DATASETS
+
+#: Detectors of this package with their defaults, and detectors to compare with.
+COMPARED = (
+    *("ALAD", "RCGAN", "WALDO", "WAE", "CoRA", "ARN", "AMA", "Denoising autoencoder", "k-NN"),
+    *("LocalOutlierFactor", "IsolationForest", "OneClassSVM", "PCA-2 residual", "L2 norm"),
+)
+
+
+def render():
+    adbench()
+    adbench_by_dataset()
+    members()
+    for table in ("alad_tried", "arn_tried"):
+        tried(table)
+    alad_tried_everywhere()
+    for table in ("rcgan_boundary", "arn_boundary"):
+        boundary(table)
+    threshold()
+    selection()
+    front_door()
+    speed()
+
+
+def adbench():
+    """Means over the datasets; the standard deviation is that of these means over the seeds."""
+    for protocol, name in (("one-class", "adbench"), ("dte", "adbench_dte")):
+        rows = load_adbench(protocol)
+        rows["detector"] = rows.method + rows.score.map(
+            lambda score: "" if score in ("", DEFAULT_SCORE) else f", {score} score"
+        )
+        rows = complete(rows, ["detector", "seed"])
+        columns = ["auroc", "ap", "f1", "fit_seconds", "score_seconds"]
+        by_seed = rows.groupby(["detector", "seed"])[columns].mean().groupby("detector")
+        means = by_seed[["auroc", "ap", "f1"]].agg(mean_and_sd).rename(columns=METRICS)
+        times = by_seed[["fit_seconds", "score_seconds"]].mean()
+        means["fit (s)"] = times.fit_seconds.map("{:.2f}".format)
+        means["score (s)"] = times.score_seconds.map("{:.2f}".format)
+        means = means.loc[by_seed.auroc.mean().sort_values(ascending=False).index]
+        if protocol == "one-class":
+            summary = means.loc[means.index.isin(COMPARED)]
+            write("adbench_summary", summary[["AUROC", "AP", "fit (s)", "score (s)"]])
+        if protocol == "dte":
+            means = pd.concat([means, published_means(rows.dataset.unique())])
+        write(name, means.rename_axis("detector"))
+
+
+def published_means(datasets):
+    """Means of the published figures over the same datasets."""
+    rows = published("dte")
+    means = rows[rows.dataset.isin(datasets)].groupby("method")[["auroc", "ap", "f1"]].mean()
+    means = means.sort_values("auroc", ascending=False).rename(columns=METRICS)
+    return means.map("{:.3f}".format).rename(index="{} (published)".format)
+
+
+def adbench_by_dataset():
+    """AUROC and average precision for each dataset, with the detectors in one order."""
+    rows = complete(load_adbench("one-class"), ["method", "score", "seed"])
+    rows = rows[rows.method.isin(COMPARED) & rows.score.isin(["", DEFAULT_SCORE])]
+    wide = rows.pivot_table(index="dataset", columns="method", values=["auroc", "ap"])
+    order = wide.auroc.mean().sort_values().index[::-1]
+    for metric in ("auroc", "ap"):
+        table = wide[metric][order]
+        table.loc["mean"] = table.mean()
+        write(f"adbench_{metric}", table)
+
+
+def members():
+    """Means over parts of one size for each dataset; for all datasets their spread, too."""
+    rows = load("members")
+    names = {1: "1 member", 3: "3", 10: "10"}
+    table = rows.pivot_table(index="dataset", columns="members", values=["auroc", "ap"])
+    texts = table.map("{:.3f}".format)
+    parts = rows.groupby(["members", "seed", "first"])[["auroc", "ap"]].mean()
+    texts.loc["mean"] = parts.groupby("members").agg(mean_and_sd).unstack()
+    texts.columns = [f"{METRICS[metric]}, {names[number]}" for metric, number in texts.columns]
+    write("members", texts)
+
+
+def tried(table):
+    """Variants of a method: means over eight datasets, one seed."""
+    rows = load(table)
+    rows = rows[rows.dataset.isin(DATASETS) & (rows.seed == 0)]
+    n_sets = rows.groupby("variant").dataset.transform("nunique")
+    rows = rows[n_sets == n_sets.max()]
+    write(table, rows.pivot_table(index="variant", columns="score", values="auroc", sort=False))
+
+
+def alad_tried_everywhere():
+    """Variants of ALAD that have run on all development sets with three seeds, and k-NN."""
+    others = load_adbench("one-class").query("method in ('ALAD', 'k-NN')")
+    others = others.assign(variant=others.method.replace("ALAD", "default"))
+    rows = pd.concat([others, load("alad_tried")])
+    rows = rows[rows.score.isin(["", DEFAULT_SCORE]) & rows.seed.isin(others.seed)]
+    rows = rows.drop_duplicates(["variant", "dataset", "seed"])
+    n_runs = rows.groupby("variant").auroc.transform("size")
+    rows = rows[n_runs == n_runs.max()]
+
+    by_seed = rows.groupby(["variant", "seed"])[["auroc", "ap"]].mean().groupby("variant")
+    means = by_seed.agg(mean_and_sd).rename(columns=METRICS)
+    sets = rows.pivot_table(index="variant", columns="dataset", values="auroc")
+    for name in ("default", "k-NN"):
+        above = sets.gt(sets.loc[name]).sum(axis=1).astype(str)
+        means[f"datasets above {name}"] = above.where(above.index != name, "")
+    order = by_seed.auroc.mean().sort_values(ascending=False)
+    write("alad_tried_everywhere", means.loc[order.index])
+
+
+def boundary(table):
+    """Rows that D = 1/2 flags: means over the development sets, and extremes."""
+    cases = by_rule(load(table), [])
+    cells = cases.groupby("rule", sort=False).agg(mean_and_range)
+    write(table, cells.rename(columns=in_words).rename(columns=METRICS))
+
+
+def threshold():
+    """Results of each rule with each detector: means over datasets and seeds."""
+    cases = by_rule(load("threshold"), ["method"])
+    means = cases.groupby(["rule", "method"], sort=False).mean().unstack()
+    for metric in means.columns.levels[0]:
+        write(f"threshold_{metric}", means[metric])
+    auto = cases[cases.rule == "percentile 95"].groupby("method", sort=False).false_positives
+    write("threshold_auto", auto.agg(["mean", "median", "min", "max"]), precision=2)
+
+
+def by_rule(rows, columns):
+    """One row for each rule of each run, with some columns of the run."""
+    return pd.DataFrame(
+        {name: run[name] for name in columns} | {"rule": rule} | values
+        for run in rows.to_dict("records")
+        for rule, values in run["rules"].items()
+    )
+
+
+def selection():
+    """Share of the gap between the default and the best candidate that each criterion closes."""
+    rows = load("selection")
+    shallow = rows[rows.method != "ALAD"]
+    parts = {"all four": pooled(shallow)} | dict(iter(rows.groupby("method", sort=False)))
+    for metric in ("auroc", "ap"):
+        columns = {
+            f"{method} ({part.dataset.nunique()} datasets)": gaps_closed(part, metric)
+            for method, part in parts.items()
+        }
+        table = pd.DataFrame(columns).reindex(gaps_closed(shallow, metric).index)
+        write("selection" if metric == "auroc" else "selection_ap", table)
+
+
+def pooled(rows):
+    """Results in which the candidates of several methods are those of one."""
+
+    def concatenate(part):
+        criteria = part.criteria.tolist()
+        # The consensus is one among the scores of a single method.
+        shared = [name for name in criteria[0] if name != "consensus"]
+        return pd.Series(
+            {metric: part[metric].sum() for metric in ("auroc", "ap")}
+            | {"criteria": {name: sum((c[name] for c in criteria), []) for name in shared}}
+        )
+
+    return rows.groupby(["dataset", "seed"]).apply(concatenate).reset_index()
+
+
+def gaps_closed(rows, metric):
+    """Ratio of average gains over the datasets, with a 95 % bootstrap interval over them."""
+    gains = pd.DataFrame(
+        {"best": max(values) - values[0], "random choice": np.mean(values) - values[0]}
+        | {name: values[np.nanargmax(c)] - values[0] for name, c in row.criteria.items()}
+        | {"dataset": row.dataset, "level": values[0]}
+        for row in rows.itertuples()
+        for values in [getattr(row, metric)]
+    )
+    means = gains.groupby("dataset").mean()
+    draws = np.random.default_rng(0).integers(len(means), size=(2000, len(means)))
+    best = means.pop("best")
+    level = means.pop("level").mean()
+    cells = {
+        f"{METRICS[metric]} of the default": f"{level:.3f}",
+        f"{METRICS[metric]} of the best": f"{level + best.mean():.3f}",
+    }
+    for name, gain in means.items():
+        ratios = gain.to_numpy()[draws].mean(axis=1) / best.to_numpy()[draws].mean(axis=1)
+        low, high = np.quantile(ratios, [0.025, 0.975])
+        cells[name] = f"{gain.mean() / best.mean():.2f} ({low:.2f} to {high:.2f})"
+    return pd.Series(cells).rename_axis("chosen by")
+
+
+def front_door():
+    """Metrics with default and with searched parameters; explanations and selected rows."""
+    rows = load("front_door")
+    case = ["data", "method"]
+    groups = rows.groupby(case)
+    columns = {
+        "share of outliers": "outliers",
+        "AUROC, defaults": "default_auroc",
+        "AUROC, searched": "auroc",
+        "AP, defaults": "default_ap",
+        "AP, searched": "ap",
+        "F1 of the decisions": "decision_f1",
+    }
+    quality = groups[[*columns.values()]].agg(mean_and_sd)
+    quality["outliers"] = groups.outliers.mean().map("{:.3f}".format)
+    quality.columns = [*columns]
+    quality["chosen parameters"] = groups.chosen.agg(seed_by_seed)
+    write("front_door", quality.reset_index("method"))
+
+    shares = pd.DataFrame(
+        [
+            {name: v / row.excess for name, v in row.contributions.items()}
+            for row in rows.itertuples()
+        ]
+    )
+    means = shares.groupby([rows[name] for name in case]).mean()
+    largest = {
+        key: ", ".join(f"{name} {share:.0%}" for name, share in part.nlargest(4).items())
+        for key, part in means.iterrows()
+    }
+    reasons = pd.DataFrame(
+        {
+            "columns with the largest shares of the score": pd.Series(largest).rename_axis(case),
+            "changed columns": groups.changed_columns.mean().map("{:.1f}".format),
+            "made normal": groups.made_normal.mean().map("{:.0%}".format),
+            "selected": groups.picked.agg(listed),
+            "false discoveries": groups.false_discoveries.agg(listed, text="{:.0%}"),
+            "outliers found": groups.found.agg(listed, text="{:.0%}"),
+        }
+    )
+    write("front_door_reasons", reasons.reset_index("method"))
+
+
+def seed_by_seed(chosen):
+    """The chosen parameters, each with one value per seed."""
+    names = sorted({name for params in chosen for name in params})
+    return "; ".join(
+        f"{name.split('__')[1]}: {listed([params[name] for params in chosen])}" for name in names
+    )
+
+
+def listed(values, text="{}"):
+    """One value per seed."""
+    return ", ".join(map(text.format, values))
+
+
+def speed():
+    """Ratios, and a plot of how the time grows."""
+    rows = load("speed")
+    overhead = rows[rows.measure.isin(["fit", "score"])].set_index(["measure", "device"])
+    names = {"skgad_seconds": "skgad (s)", "bare_seconds": "bare torch (s)"}
+    write("speed", overhead[[*names, "ratio"]].rename(columns=names))
+    memory = rows[rows.measure == "memory"].set_index("device")
+    write(
+        "speed_memory",
+        memory[["data_mb", "growth_mb", "ratio"]].rename(columns=in_words),
+        precision=2,
+    )
+    pyod = rows[rows.measure == "pyod"].set_index("detector")
+    columns = ["training_rows_per_second", "scored_rows_per_second"]
+    write("speed_pyod", pyod[["device", *columns]].rename(columns=in_words), precision=0)
+
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")
+    columns = {"rows": "n_rows", "columns": "n_columns", "batch": "batch"}
+    for ax, (what, column) in zip(axes, columns.items(), strict=True):
+        for device, part in rows[rows.measure == what].groupby("device"):
+            part = part.sort_values(column)
+            ax.loglog(part[column], part.fit_seconds, "o-", label=f"one epoch of fit, {device}")
+            ax.loglog(part[column], part.score_seconds, "s--", label=f"score_samples, {device}")
+        ax.set_xlabel(in_words(column))
+    axes[0].set_ylabel("seconds")
+    axes[0].legend()
+    save(figure, "speed")
+
+
+if __name__ == "__main__":
+    render()
