@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.common import cli, results
 from benchmarks.common.data import load_development_set
-from benchmarks.common.detectors import GROUPS, METHODS, SCORES_OF, rescored
+from benchmarks.common.detectors import GROUPS, METHODS, SCORES_OF
 from benchmarks.common.metrics import score_metrics
 from benchmarks.common.splits import split_dte, split_one_class
 
@@ -39,7 +39,9 @@ def evaluate(protocol, dataset, method, seed, *, data_home):
     scores = SCORES_OF.get(method.split(",")[0])
     if scores is None:
         return row(detector)
-    return [{"score": score} | row(rescored(detector, score, split.X_train)) for score in scores]
+    return [
+        {"score": score} | row(detector.set_score_type(score, split.X_train)) for score in scores
+    ]
 
 
 def main(arguments=None):

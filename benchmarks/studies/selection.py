@@ -20,7 +20,6 @@ from sklearn.svm import OneClassSVM
 
 from benchmarks.common import cli, results
 from benchmarks.common.baselines import NeighborDistance
-from benchmarks.common.detectors import rescored
 from benchmarks.common.splits import split_for_selection
 from skgad import ALAD
 from skgad.model_selection import mass_volume_score, pseudo_outlier_score
@@ -80,7 +79,7 @@ def fitted(method, X, seed):
         for name, params in ALADS.items():
             detector = ALAD(random_state=seed, **params).fit(X)
             for score in ALAD_SCORES:
-                yield f"{name}, {score} score", rescored(detector, score, X)
+                yield f"{name}, {score} score", detector.set_score_type(score, X)
         return
     with warnings.catch_warnings(action="ignore"):  # about duplicate rows
         for name, detector in GRIDS[method](*X.shape, seed).items():

@@ -4,7 +4,7 @@ from functools import partial
 
 from benchmarks.common import cli, results
 from benchmarks.common.data import load_development_set
-from benchmarks.common.detectors import SCORES_OF, build, rescored
+from benchmarks.common.detectors import SCORES_OF, build
 from benchmarks.common.metrics import score_metrics
 from benchmarks.common.splits import split_one_class
 from skgad import MLP
@@ -65,7 +65,7 @@ def evaluate(dataset, variant, seed, *, method, data_home):
     detector = build(method, seed, **params).fit(split.X_train)
     rows = []
     for score in SCORES_OF[method]:
-        scores = -rescored(detector, score, split.X_train).score_samples(split.X_test)
+        scores = -detector.set_score_type(score, split.X_train).score_samples(split.X_test)
         values = score_metrics(split.y_test, scores)
         rows.append({"score": score, "auroc": values["auroc"], "ap": values["ap"]})
     return rows
