@@ -299,7 +299,7 @@ class ARN(LabelledDetector):
         Number of dimensions of a code.
 
     adversarial_weight : float, default=0.01
-        Weight :math:`\alpha` of passing for normal.
+        Weight :math:`\alpha` of the term with which variants pass for normal.
 
     reconstruction_weight : float, default=1.0
         Weight :math:`\gamma` of the squared distance to the row.
@@ -358,8 +358,8 @@ class ARN(LabelledDetector):
         Number of training rows that are stored, for :meth:`sample` to draw variants of.
 
     score_type : {"combined", "discriminator", "reconstruction"}, default="combined"
-        Anomaly score. "discriminator" is the opposite of its logit, which ranks as
-        :math:`-\log p(0 | x)` does. "reconstruction" is the distance
+        Anomaly score. "discriminator" is the opposite of the logit of the discriminator, which
+        ranks as :math:`-\log p(0 | x)` does. "reconstruction" is the distance
         :math:`\lVert x - \hat x \rVert` to the row that is decoded from :math:`\mu(x)`.
         "combined", which is not from the paper, is the geometric mean of :math:`-\log p(0 | x)` and
         that distance.
@@ -406,13 +406,13 @@ class ARN(LabelledDetector):
     - The KL divergence is that of normal distributions. The released code has another formula,
       whose minimum is 1/2. The divergence and the squared error are divided by the number of
       columns, so that the weights mean the same in tables of any width.
-    - The factor 0.01 multiplies the term of passing for normal in the released code, and the
-      squared error in the paper.
-    - Equation 4 has the signs of equation 3 here, with the class of the row instead of normal. The
-      printed signs contradict each other. The variants of known outliers, which the discriminator
-      learns to call normal, are drawn without the noise. The mean loss of the known outliers is
-      added to that of the other rows, however few they are. The released code does not implement
-      equation 4.
+    - In the released code, the factor 0.01 multiplies the term with which variants pass for
+      normal. In the paper, it multiplies the squared error.
+    - Equation 4 has the signs of equation 3, with the class of each row in place of the normal
+      class, because the printed signs contradict each other. The variants of known outliers, which
+      the discriminator learns to call normal, are drawn without the noise. The mean loss of the
+      known outliers is added to that of the other rows, however few they are. The released code
+      does not implement equation 4.
     - With "elbo", both players minimize the same objective in turn. (The released code never clears
       the gradients there.)
     - Both moves of a mini-batch use the same draws, and Adam uses the same learning rate in both.
