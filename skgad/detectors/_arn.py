@@ -2,13 +2,11 @@
 
 from functools import partial
 from numbers import Integral, Real
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 from torch.distributions import Gumbel
 from torch.nn.functional import (
@@ -19,26 +17,29 @@ from torch.nn.functional import (
 )
 
 from .._sklearn_compat import Interval, StrOptions
+from .._typing import Float32Array, RandomStateLike
 from ..engine.data import sample_as_float
 from ..engine.game import Game
 from ..engine.parameters import detector_parameters
 from ..engine.runtime import warn
 from ..networks import build
-from ._base import LabelledDetector
+from ._base import Kind, LabelledDetector
+from ._one_hot_groups import column_positions, find_groups
 
-#: Draws of which the nearest outlier of a row is taken.
+#: Number of draws from which the nearest outlier of a row is chosen.
 N_DRAWS = 16
 
-#: Lowest temperature of the Gumbel softmax: below it the gradients vanish or overflow.
-COLDEST = 0.1
+#: Lowest temperature of the Gumbel softmax. Below it, gradients vanish or overflow.
+MIN_TEMPERATURE = 0.1
 
-#: Bound of the logarithm of a variance of the codes, to both sides.
-LOG_VAR = 10.0
+#: Largest absolute value of the logarithm of a variance of the codes.
+MAX_LOG_VAR = 10.0
 
-#: Mini-batches after which codes that say nothing are no longer those of fresh networks.
-TRAINED = 100
+#: Number of mini-batches before which a collapse is not reported: the codes of new networks do not
+#: carry any information either.
+MIN_BATCHES = 100
 
-#: Stands for a spread of zero.
+#: Smallest denominator of a ratio of spreads.
 EPS = 1e-12
 
 cross_entropy = partial(binary_cross_entropy_with_logits, reduction="none")
@@ -48,42 +49,41 @@ class ARNGame(Game):
     """The game of ARN: a generator draws variants of rows, a discriminator tells them apart."""
 
     players = {"discriminator": ("discriminator",), "generator": ("encoder", "decoder")}
-    groups = ()
 
     def __init__(self, networks, n_features, **params):
         super().__init__(**params)
         latent_dim = self.latent_dim
-        self.groups = [list(group) for group in self.groups]
         self.encoder = build(networks, "encoder", "encoder", n_features, 2 * latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.discriminator = build(networks, "discriminator", "discriminator", n_features)
-        is_number = torch.ones(n_features)
-        is_number[[column for group in self.groups for column in group]] = 0
-        self.register_buffer("is_number", is_number)
+        is_numeric = torch.ones(n_features)
+        is_numeric[[column for group in self.categorical_groups for column in group]] = 0
+        self.register_buffer("is_numeric", is_numeric)
         self.register_buffer("moments", torch.zeros(2, n_features))
         self.register_buffer("n_batches", torch.tensor(0))
         self.register_buffer("reservoir", torch.zeros(self.reservoir_size, n_features))
         self.register_buffer("code_noise", torch.randn(N_DRAWS, 1, latent_dim))
         self.register_buffer("number_noise", torch.randn(N_DRAWS, 1, n_features))
-        self.register_buffer("choice_noise", Gumbel(0.0, 1.0).sample((N_DRAWS, 1, n_features)))
-        self.register_buffer("divergence_of_codes", torch.tensor(0.0))
-        self.register_buffer("spread_of_variants", torch.tensor(0.0))
-        self.register_buffer("distance_of_variants", torch.tensor(0.0))
+        self.register_buffer("category_noise", Gumbel(0.0, 1.0).sample((N_DRAWS, 1, n_features)))
+        self.register_buffer("kl_divergence", torch.tensor(0.0))
+        self.register_buffer("relative_variance", torch.tensor(0.0))
+        self.register_buffer("variant_distance", torch.tensor(0.0))
 
     @classmethod
     def inspect(cls, table, params):
         """Find the columns of each attribute that is drawn as a category."""
         if params["categorical"] == "relaxed":
-            return {}
+            return {"categorical_groups": []}
         groups = params["categorical_groups"]
-        groups = find_groups(sample_as_float(table)) if groups == "infer" else groups
+        if groups == "infer":
+            groups = find_groups(sample_as_float(table))
         if not groups:
             warn(
-                "categorical='gumbel' has no effect: there are no categorical_groups, or no "
-                "neighboring columns of zeros and ones that sum to one in every row. Encode "
+                "categorical='gumbel' has no effect, because there are no categorical_groups, or "
+                "no adjacent columns of zeros and ones that sum to one in every row. Encode "
                 "categories with a OneHotEncoder, and do not standardize them."
             )
-        return {"groups": groups or ()}
+        return {"categorical_groups": groups or []}
 
     def play(self, x, labels=None):
         D = self.discriminator
@@ -91,148 +91,147 @@ class ARNGame(Game):
         self.update_moments(x[y == 1])
         mean, log_var = self.posterior(x)
         z = mean + (log_var / 2).exp() * torch.randn_like(mean)
-        x_z, x_v = self.vary(z)
-        x_v = torch.where(y[:, None] == 1, x_v, x_z)  # noise makes nothing normal
+        x_z, x_v = self.draw_variants(z)
+        x_v = torch.where(y[:, None] == 1, x_v, x_z)  # noise would not make an outlier normal
 
         real, variant = D.judge((x,), (x_v,))
         yield (
             "discriminator",
-            mean_of_classes(cross_entropy(real, self.noisy(y)), y)
-            + self.mean_of_variants(cross_entropy(variant, self.noisy(1 - y)), y),
+            sum_of_class_means(cross_entropy(real, self.noisy_targets(y)), y)
+            + self.mean_over_variants(cross_entropy(variant, self.noisy_targets(1 - y)), y),
         )
 
-        wanted = y if self.objective == "adversarial" else 1 - y
-        kl = self.divergence(mean, log_var).clamp(min=self.free_bits).sum(-1)
+        target = y if self.objective == "adversarial" else 1 - y
+        kl = gaussian_kl(mean, log_var).clamp(min=self.free_bits).sum(-1)
         loss = (
-            self.adversarial_weight * cross_entropy(D(x_v), wanted)
+            self.adversarial_weight * cross_entropy(D(x_v), target)
             + self.reconstruction_weight * (x - x_z).square().mean(-1)
-            + self.kl_factor() * kl / x.shape[-1]
+            + self.current_kl_weight() * kl / x.shape[-1]
         )
-        yield "generator", self.mean_of_variants(loss, y)
+        yield "generator", self.mean_over_variants(loss, y)
 
-    def mean_of_variants(self, loss, y):
-        """Mean over the rows whose variants are in the game, class by class."""
-        return (
-            mean_of_classes(loss, y) if self.supervised_players == "both" else loss[y == 1].mean()
-        )
+    def mean_over_variants(self, loss, y):
+        """Mean over the rows whose variants take part: normal rows, or both classes."""
+        if self.supervised_players == "both":
+            return sum_of_class_means(loss, y)
+        return loss[y == 1].mean()
 
     def posterior(self, x):
-        """Mean and logarithm of the variance of each row's code."""
+        """Mean and logarithm of the variance of the code of each row."""
         mean, log_var = self.encoder(x).chunk(2, dim=-1)
-        return mean, log_var.clamp(-LOG_VAR, LOG_VAR)
+        return mean, log_var.clamp(-MAX_LOG_VAR, MAX_LOG_VAR)
 
-    def divergence(self, mean, log_var):
-        """KL divergence from N(0, I) in each dimension of the codes, in nats."""
-        return (mean.square() + log_var.exp() - 1 - log_var) / 2
+    def code_divergence(self, x):
+        """KL divergence of the code of each row from the prior; shape (batch_size,)."""
+        return gaussian_kl(*self.posterior(x)).sum(-1)
 
-    def information(self, x):
-        """KL divergence of each row's code; shape (batch_size,)."""
-        return self.divergence(*self.posterior(x)).sum(-1)
-
-    def kl_factor(self):
-        """Weight of the divergence in this mini-batch."""
+    def current_kl_weight(self):
+        """Weight of the KL divergence in this mini-batch."""
         if self.kl_schedule == "constant":
             return self.kl_weight
         return self.kl_weight * self.annealing**self.n_batches
 
-    def noisy(self, y):
-        """Targets that are moved, and some of them exchanged, the less the longer it plays."""
+    def noisy_targets(self, y):
+        """Targets moved towards the other class, and some of them exchanged."""
         noise = self.label_noise * self.label_noise_decay**self.n_batches
         moved = y + (1 - 2 * y) * noise * torch.rand_like(y)
         return torch.where(torch.rand_like(y) < noise, 1 - moved, moved)
 
     @torch.no_grad()
     def update_moments(self, x):
-        """Average the moments of the columns, whose standard deviation is the noise's unit."""
+        """Average the first two moments of each column over the mini-batches."""
         if self.training:
             self.n_batches += 1
             moments = torch.stack([x.mean(0), x.square().mean(0)])
             self.moments.lerp_(moments, (1 / self.n_batches).clamp(min=0.001))
 
-    def unit(self):
-        """Standard deviation of each column that holds numbers."""
+    def noise_unit(self):
+        """Standard deviation of each numeric column, and 0 for categories."""
         mean, mean_square = self.moments
-        return self.is_number * (mean_square - mean.square()).clamp(min=0).sqrt()
+        return self.is_numeric * (mean_square - mean.square()).clamp(min=0).sqrt()
 
     def decode(self, z, choose):
-        """Decode, and have ``choose`` make values of the logits of each group of columns."""
+        """Decode codes. ``choose`` turns the logits of a group of columns into values."""
         x = self.decoder(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
         values = x.sigmoid() if self.output_activation == "sigmoid" else x
-        if self.groups:
+        if self.categorical_groups:
             values = values.clone()
-            for group in self.groups:
+            for group in self.categorical_groups:
                 values[..., group] = choose(x[..., group], group)
         return values
 
-    def vary(self, z):
-        """Draw a variant for each code: first without the noise of the numbers, then with it."""
-        temperature = max(COLDEST, self.annealing ** self.n_batches.item())
+    def draw_variants(self, z):
+        """Draw a variant from each code: first without the noise of the numbers, then with it."""
+        temperature = max(MIN_TEMPERATURE, self.annealing ** self.n_batches.item())
         x_z = self.decode(z, lambda logits, _: gumbel_softmax(logits, temperature, hard=True))
         scale = self.noise_scale * torch.rand_like(z[..., :1])
-        return x_z, x_z + scale * self.unit() * torch.randn_like(x_z)
+        return x_z, x_z + scale * self.noise_unit() * torch.randn_like(x_z)
 
     def encode(self, x):
         return self.posterior(x)[0]
 
-    def expect(self, x):
-        """Variant of each row without chance: from the mean code, with probabilities."""
+    def expected_variant(self, x):
+        """Decode the mean code of each row, with the probabilities of the categories."""
         return self.decode(self.encode(x), lambda logits, _: logits.softmax(-1))
 
     def reconstruct(self, x):
-        return self.decode(self.encode(x), lambda logits, _: likeliest(logits))
+        return self.decode(self.encode(x), lambda logits, _: one_hot_argmax(logits))
 
     def reconstruct_as_outlier(self, x):
-        """Of draws whose noise is the same for all rows, the nearest that is called an outlier."""
+        """Nearest draw that the discriminator calls an outlier. All rows share the noise."""
         mean, log_var = self.posterior(x)
         z = mean + (log_var / 2).exp() * self.code_noise
-        x_v = self.decode(z, lambda logits, g: likeliest(logits + self.choice_noise[..., g]))
+        x_v = self.decode(z, lambda logits, g: one_hot_argmax(logits + self.category_noise[..., g]))
         scale = torch.linspace(0, self.noise_scale, N_DRAWS).to(x)[:, None, None]
-        x_v = x_v + scale * self.unit() * self.number_noise
+        x_v = x_v + scale * self.noise_unit() * self.number_noise
         logits = self.discriminator(x_v.flatten(0, 1)).unflatten(0, x_v.shape[:-1])
         distances = (x - x_v).norm(dim=-1).where(logits < 0, torch.inf)
-        nearest = distances.argmin(0).where(distances.isfinite().any(0), logits.argmin(0))
-        return x_v[nearest, torch.arange(len(x))]
+        chosen = distances.argmin(0).where(distances.isfinite().any(0), logits.argmin(0))
+        return x_v[chosen, torch.arange(len(x))]
 
     def sample_outliers(self, n_samples, device):
         rows = torch.randint(len(self.reservoir), (n_samples,)).to(device)
         mean, log_var = self.posterior(self.reservoir[rows])
         z = mean + (log_var / 2).exp() * torch.randn(mean.shape).to(device)
-        return self.vary(z)[1]
+        return self.draw_variants(z)[1]
 
     def finalize(self, apply, labels):
-        """Keep training rows to vary, and measure the codes and the variants of them."""
+        """Store training rows to draw variants of, and measure their codes and variants."""
         rows = np.flatnonzero(labels != -1)
         rows = rows[np.linspace(0, len(rows) - 1, len(self.reservoir)).astype(int)]
-        x = torch.from_numpy(apply(lambda x: x, rows))
-        variants = torch.from_numpy(apply(self.expect, rows))
-        outliers = torch.from_numpy(apply(self.reconstruct_as_outlier, rows))
-        self.reservoir.copy_(x)
-        self.divergence_of_codes.copy_(torch.from_numpy(apply(self.information, rows)).mean())
-        variances = [rows.var(0, correction=0).sum() for rows in (variants, x)]
-        self.spread_of_variants.copy_(variances[0] / variances[1].clamp(min=EPS))
-        spread = (x - x.mean(0)).norm(dim=-1).mean()
-        self.distance_of_variants.copy_((x - outliers).norm(dim=-1).mean() / spread.clamp(min=EPS))
-        self.warn_of_collapse()
 
-    def warn_of_collapse(self):
+        def compute(function):
+            return torch.from_numpy(apply(function, rows))
+
+        x, x_hat = compute(lambda x: x), compute(self.expected_variant)
+        outliers = compute(self.reconstruct_as_outlier)
+        self.reservoir.copy_(x)
+        self.kl_divergence.copy_(compute(self.code_divergence).mean())
+        variance, variance_hat = (table.var(0, correction=0).sum() for table in (x, x_hat))
+        self.relative_variance.copy_(variance_hat / variance.clamp(min=EPS))
+        spread = (x - x.mean(0)).norm(dim=-1).mean()
+        self.variant_distance.copy_((x - outliers).norm(dim=-1).mean() / spread.clamp(min=EPS))
+        self.warn_if_collapsed()
+
+    def warn_if_collapsed(self):
         """Warn if the codes carry no information about the rows."""
-        spread, kl = self.spread_of_variants.item(), self.divergence_of_codes.item()
-        is_trained = self.n_batches >= TRAINED
-        if is_trained and spread < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
+        variance, kl = self.relative_variance.item(), self.kl_divergence.item()
+        is_trained = self.n_batches >= MIN_BATCHES
+        if is_trained and variance < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
             warn(
-                f"The codes collapsed to the prior: their divergence from it is {kl:.2g} nats, and "
-                f"the variance of the reconstructions is {spread:.2g} times that of the rows. "
-                "Decrease kl_weight, or increase free_bits.",
+                f"The codes collapsed to the prior: their KL divergence from it is {kl:.2g} nats, "
+                f"and the variance of the reconstructions is {variance:.2g} times that of the "
+                "rows. Decrease kl_weight, or increase free_bits.",
                 ConvergenceWarning,
             )
 
     def score(self, x):
         if self.score_type == "discriminator":
             return -self.discriminator(x)
-        residual = (x - self.expect(x)).norm(dim=-1)
+        distance = (x - self.expected_variant(x)).norm(dim=-1)
         if self.score_type == "reconstruction":
-            return residual
-        return (residual * softplus(-self.discriminator(x))).sqrt()
+            return distance
+        return (distance * softplus(-self.discriminator(x))).sqrt()
 
     @property
     def boundary(self):
@@ -240,77 +239,59 @@ class ARNGame(Game):
         return torch.tensor(0.0) if self.score_type == "discriminator" else None
 
     def validation_loss(self, x):
-        return (x - self.expect(x)).square().mean()
+        return (x - self.expected_variant(x)).square().mean()
 
 
-def mean_of_classes(loss, y):
-    """Mean over the normal rows, plus that over the known outliers where there are some."""
+def sum_of_class_means(loss, y):
+    """Mean over the normal rows, plus the mean over the known outliers if there are any."""
     is_normal = y == 1
     if is_normal.all():
         return loss.mean()
     return loss[is_normal].mean() + loss[~is_normal].mean()
 
 
-def likeliest(logits):
-    """One-hot row of the largest logit."""
+def gaussian_kl(mean, log_var):
+    """KL divergence from N(0, 1) in each dimension of the codes, in nats."""
+    return (mean.square() + log_var.exp() - 1 - log_var) / 2
+
+
+def one_hot_argmax(logits):
+    """One-hot encoding of the category with the largest logit."""
     return one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
-
-
-def find_groups(X):
-    """Runs of neighbouring columns of zeros and ones, of which every row has a single one."""
-
-    def batches():
-        for rows in (X[batch] for batch in gen_batches(X.shape[0], 1000)):
-            yield rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
-
-    is_binary = np.all([np.isin(rows, (0, 1)).all(axis=0) for rows in batches()], axis=0)
-    ones = sum(np.where(is_binary, rows, 0).sum(axis=0, dtype=float) for rows in batches())
-    up_to = np.cumsum(ones)
-    runs = []
-    for start in np.flatnonzero(ones):
-        total = up_to[start] - ones[start] + X.shape[0]  # what it is at the end of a group
-        end = np.searchsorted(up_to, total) + 1
-        is_run = 1 < end - start <= len(ones) - start and up_to[end - 1] == total
-        if is_run and is_binary[start:end].all():
-            runs.append(range(start, end))
-    is_group = np.all(
-        [[(rows[:, run].sum(axis=1) == 1).all() for run in runs] for rows in batches()], axis=0
-    )
-    groups, taken = [], set()
-    for run in (run for run, yes in zip(runs, is_group, strict=True) if yes):
-        if taken.isdisjoint(run):
-            groups.append(tuple(map(int, run)))
-            taken.update(run)
-    return groups
 
 
 @detector_parameters
 class ARN(LabelledDetector):
     r"""Adversarial reconstruction network (ARN) [1]_.
 
-    The generator is a variational autoencoder. It makes of each row :math:`x` a code
-    :math:`z \sim q(z | x) = N(\mu(x), \operatorname{diag} \sigma^2(x))`, and of the code a
-    variant :math:`\tilde x` of the row. The discriminator :math:`p(y | x)` learns that
-    rows are normal, :math:`y = 0`, and variants are not: it descends
+    ARN trains a discriminator to tell normal rows from variants of them, which a variational
+    autoencoder generates. The encoder makes a code
+    :math:`z \sim q(z | x) = N(\mu(x), \operatorname{diag} \sigma^2(x))` of each row :math:`x`, and
+    the decoder makes a variant :math:`\tilde x` of the row from the code. The discriminator
+    :math:`p(y | x)` learns that rows are normal, :math:`y = 0`, and variants are not. It minimizes
 
-    .. math:: L_D = - \log p(0 | x) - \log p(1 | \tilde x) ,
+    .. math:: L_D = - \log p(0 | x) - \log p(1 | \tilde x) .
 
-    while the generator wants variants that are near their rows and pass for normal:
+    The generator makes variants that are close to their rows and pass for normal. It minimizes
 
     .. math::
 
         L_G = - \alpha \log p(0 | \tilde x) + \frac{\gamma}{d} \lVert x - \tilde x \rVert^2
               + \frac{\beta}{d} \operatorname{KL}[q(z | x) \,\Vert\, N(0, I)]
 
-    in :math:`d` columns (equations 2 and 3 of the paper); the square is that of the variant before
-    noise is added to its numbers. The discriminator is the detector, with
-    the anomaly score :math:`- \log p(0 | x)`; here the distance of a row to its
-    reconstruction, which is learned anyway, joins it.
+    in a table with :math:`d` columns (equations 2 and 3 of the paper). The squared distance is
+    measured before noise is added to the numbers of the variant. In the paper, the discriminator
+    is the detector, with the anomaly score :math:`- \log p(0 | x)`. Here, the default score
+    combines it with the distance of a row to its reconstruction, which is learned anyway.
 
-    The discriminator also learns that known outliers are not normal, and with
-    ``supervised_players="both"`` that their variants are, which the generator opposes (equation 4).
-    Train it on rows that are all or nearly all normal but for those, with scaled features. See the
-    :ref:`user guide <arn>`.
+    The discriminator also learns that known outliers are not normal. With
+    ``supervised_players="both"``, it also learns that the variants of known outliers are normal,
+    which the generator opposes (equation 4).
+
+    Apart from known outliers, all or nearly all training rows must be normal. Scale the features.
+    See the :ref:`user guide <arn>`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -318,120 +299,131 @@ class ARN(LabelledDetector):
         Number of dimensions of a code.
 
     adversarial_weight : float, default=0.01
-        Weight :math:`\alpha` of passing for normal.
+        Weight :math:`\alpha` of the term with which variants pass for normal.
 
     reconstruction_weight : float, default=1.0
-        Weight :math:`\gamma` of being near the row.
+        Weight :math:`\gamma` of the squared distance to the row.
 
     kl_weight : float, default=0.01
-        Weight :math:`\beta` of the divergence. Where it is too large the codes collapse to the
-        prior, and the variants no longer depend on the rows: `fit` warns of it. 0 is the
+        Weight :math:`\beta` of the KL divergence. If it is too large, the codes collapse to the
+        prior, and the variants no longer depend on the rows. `fit` then raises a warning. 0 is the
         ablation "-KLD" of the paper, in which the codes are still drawn.
 
     kl_schedule : {"constant", "annealed"}, default="constant"
-        Whether `kl_weight` is multiplied by `annealing` in each mini-batch.
+        Whether `kl_weight` is constant or multiplied by `annealing` in each mini-batch.
 
     free_bits : float, default=0.0
-        Divergence, in nats, that each dimension of the codes may have at no cost.
+        KL divergence, in nats, that each dimension of a code may have at no cost.
 
     noise_scale : float, default=2.0
-        The numbers of a variant are drawn from normal distributions around what is decoded. Their
-        standard deviation is that of the column times a factor, which is drawn for each variant
-        between 0 and `noise_scale`. 0 leaves the numbers as they are decoded.
+        Largest scale of the noise of the numbers. The numbers of a variant are drawn from normal
+        distributions around the decoded values. Their standard deviation is that of the column
+        times a factor, which is drawn for each variant between 0 and `noise_scale`. 0 keeps the
+        decoded values.
 
     label_noise : float, default=0.3
-        Noise of the discriminator's targets: each is moved towards the other by up to this, and
-        this share of them is exchanged.
+        Noise of the targets of the discriminator. Each target is moved towards the other class by
+        up to this value, and this proportion of the targets is exchanged.
 
     label_noise_decay : float, default=0.9995
-        Factor of `label_noise` in each mini-batch.
+        Factor by which `label_noise` is multiplied in each mini-batch.
 
     categorical : {"relaxed", "gumbel"}, default="relaxed"
-        How one-hot columns are generated: "relaxed" like any number (ARN\ :sup:`N`), "gumbel"
-        by a draw of one category for each attribute, through whose straight-through
-        Gumbel softmax the gradients pass (ARN\ :sup:`G`).
+        How one-hot columns are generated. "relaxed" treats them as numbers (ARN\ :sup:`N`).
+        "gumbel" draws one category for each attribute with a Gumbel softmax, whose straight-through
+        gradients reach the generator (ARN\ :sup:`G`).
 
     categorical_groups : "infer", list of tuples or None, default="infer"
-        Which columns are an attribute for "gumbel": positions or names. "infer" finds runs of
-        neighbouring columns of zeros and ones that sum to one in every training row. None is none.
+        Columns of each attribute for "gumbel", as positions or names. "infer" finds runs of
+        adjacent columns of zeros and ones that sum to one in every training row. None means that
+        there are no attributes.
 
     annealing : float, default=0.9995
-        Factor of the temperature of the Gumbel softmax, from 1 to 0.1, and of an annealed
-        `kl_weight`, in each mini-batch.
+        Factor by which the temperature of the Gumbel softmax is multiplied in each mini-batch. The
+        temperature falls from 1 to 0.1. An annealed `kl_weight` is multiplied by the same factor.
 
     output_activation : {"identity", "sigmoid"}, default="identity"
-        What the decoder's outputs go through outside of the `categorical_groups_`: "sigmoid" for
-        columns that are scaled to between 0 and 1.
+        Activation of the outputs of the decoder outside of the `categorical_groups_`. "sigmoid" is
+        for columns that are scaled to the range between 0 and 1.
 
     objective : {"adversarial", "elbo"}, default="adversarial"
-        "elbo" is the co-operative equation 1: the generator wants variants that are told apart.
+        Objective of the generator. "adversarial" makes variants that pass for normal. "elbo", the
+        cooperative equation 1, makes variants that the discriminator can tell from rows.
 
     supervised_players : {"discriminator", "both"}, default="discriminator"
-        Who learns from known outliers. "both" is equation 4 of the paper; as the generator then
-        learns to decode them, their distance to their reconstruction falls.
+        Players that learn from known outliers. "both" is equation 4 of the paper. The generator
+        then learns to decode known outliers, and their distance to their reconstruction decreases.
 
     reservoir_size : int, default=1000
-        Number of training rows that are kept to make variants of in :meth:`sample`.
+        Number of training rows that are stored, for :meth:`sample` to draw variants of.
 
     score_type : {"combined", "discriminator", "reconstruction"}, default="combined"
-        Anomaly score: "discriminator" is the opposite of its logit, in the order of
-        :math:`-\log p(0 | x)`; "reconstruction" is the distance
-        :math:`\lVert x - \hat x \rVert` to what is decoded from :math:`\mu(x)`; "combined", not
-        from the paper, is the geometric mean of :math:`-\log p(0 | x)` and that distance.
+        Anomaly score. "discriminator" is the opposite of the logit of the discriminator, which
+        ranks as :math:`-\log p(0 | x)` does. "reconstruction" is the distance
+        :math:`\lVert x - \hat x \rVert` to the row that is decoded from :math:`\mu(x)`.
+        "combined", which is not from the paper, is the geometric mean of :math:`-\log p(0 | x)` and
+        that distance.
 
     {shared_parameters}
 
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        For each training row what `labels` say of it, or else the decision: -1 for outliers,
-        1 for inliers.
+        Known label of each training row, or the decision if it is unlabeled: -1 for outliers, 1 for
+        inliers.
 
     categorical_groups_ : list of tuple of int
         Positions of the columns of each attribute that is drawn as a category.
 
     kl_divergence_ : float
-        Mean divergence of the codes of the rows that were kept from the prior, in nats.
+        Mean KL divergence of the codes of the stored rows from the prior, in nats.
 
     variant_distance_ : float
-        Mean distance of these rows to their variants of ``reconstruct(X, kind="outlier")``,
-        in units of their mean distance to their mean.
+        Mean distance of the stored rows to their variants ``reconstruct(X, kind="outlier")``, in
+        units of the mean distance of the stored rows to their mean.
 
     {shared_attributes}
 
     See Also
     --------
-    WALDO : Its outlier decoder learns from known or likely outliers.
-    ALAD : Its discriminators see pairs of a row and its reconstruction.
+    WALDO : Has an outlier decoder, which learns from known or likely outliers.
+    ALAD : Has discriminators of pairs of a row and its reconstruction.
 
     Notes
     -----
-    Deviations from the paper and from the code that its authors released, and what they leave open:
+    `networks` builds an `encoder` with ``2 * latent_dim`` outputs, the means and the logarithms of
+    the variances of the codes.
 
-    - The numbers of a variant are drawn, as the paper says; the released code does not. Without
-      that noise variants are on most tables rows with a little less spread, and the
+    The implementation differs from the paper and from the code that its authors released, or
+    decides what they leave open, in these points:
+
+    - The numbers of a variant are drawn, as the paper says. The released code does not draw them.
+      On most tables, variants without noise are rows with slightly less spread, and the
       discriminator tends to take extreme rows for normal ones. The scale of the noise is ours.
-    - Layers are normalised with nothing or as `networks` has it. In the released code
-      batch-norm scores each row by the statistics of its test batch, and the test batches are
-      sorted by label: :ref:`published`.
-    - The divergence is the Gaussian one; the code has one of another form, whose minimum is 1/2.
-      It and the squared error are divided by the number of columns, so that the weights
-      mean the same in tables of any width.
-    - In the code the factor 0.01 is that of passing for normal, in the paper of the squared error.
-    - For equation 4 the signs are those of equation 3 with the class of the row for normal;
-      the printed ones do not fit each other. The variants of known outliers, which are to pass
-      for normal, are drawn without the noise, and the mean loss of these rows is added to
-      that of the others, however few they are. The code has no such game.
-    - "elbo" lets both players descend the same objective in turn. (The released code never clears
-      its gradients there.)
-    - Both moves of a mini-batch use the same draws, and Adam the same learning rate.
+    - Layers are normalized only if `networks` does it. In the released code, batch normalization
+      scores each row with the statistics of its test batch, and the test batches are sorted by
+      label: see :ref:`published`.
+    - The KL divergence is that of normal distributions. The released code has another formula,
+      whose minimum is 1/2. The divergence and the squared error are divided by the number of
+      columns, so that the weights mean the same in tables of any width.
+    - In the released code, the factor 0.01 multiplies the term with which variants pass for
+      normal. In the paper, it multiplies the squared error.
+    - Equation 4 has the signs of equation 3, with the class of each row in place of the normal
+      class, because the printed signs contradict each other. The variants of known outliers, which
+      the discriminator learns to call normal, are drawn without the noise. The mean loss of the
+      known outliers is added to that of the other rows, however few they are. The released code
+      does not implement equation 4.
+    - With "elbo", both players minimize the same objective in turn. (The released code never clears
+      the gradients there.)
+    - Both moves of a mini-batch use the same draws, and Adam uses the same learning rate in both.
     - Layers, weights, `noise_scale` and `score_type` are chosen on development data.
 
-    There is no ``sample(kind="inlier")``: the method has no generator of normal rows.
-    ``reconstruct(X)`` is what is decoded from the mean code, with the likeliest categories;
-    ``reconstruct(X, kind="outlier")`` makes 16 draws, with the same noise for all rows, and takes
-    the nearest one that the discriminator calls an outlier, or the most abnormal one if
-    there is none. With several members reconstructions are averages, whose categories may mix.
+    There is no ``sample(kind="inlier")``, because the method has no generator of normal rows.
+    ``reconstruct(X)`` decodes the mean of each code, with the most likely categories.
+    ``reconstruct(X, kind="outlier")`` makes 16 draws for each row, with the same noise for all
+    rows. It returns the nearest draw that the discriminator calls an outlier, or the most abnormal
+    draw if there is none. With several members, reconstructions are averages, in which categories
+    may be mixed.
 
     References
     ----------
@@ -490,62 +482,51 @@ class ARN(LabelledDetector):
     }
 
     auto_threshold: ClassVar[str] = (
-        'is the discriminator at one half with ``score_type="discriminator"``, else 0.05'
+        "sets the threshold where the discriminator is at one half if "
+        '``score_type="discriminator"``, and is 0.05 otherwise'
     )
 
-    def game_params(self):
-        params, groups = super().game_params(), self.categorical_groups
-        if self.categorical == "gumbel" and isinstance(groups, list):
-            params["categorical_groups"] = self._column_positions(groups)
+    def game_params(self) -> dict[str, Any]:
+        """Parameters of the game, with columns given by their positions.
+
+        Returns
+        -------
+        params : dict
+            Arguments of `game_class`, besides the networks and the number of features.
+        """
+        params = super().game_params()
+        if self.categorical == "gumbel" and isinstance(self.categorical_groups, list):
+            columns = getattr(self, "feature_names_in_", range(self.n_features_in_))
+            params["categorical_groups"] = column_positions(self.categorical_groups, [*columns])
         return params
-
-    def _column_positions(self, categorical_groups):
-        """Positions of the columns of each attribute."""
-        n_features = self.n_features_in_
-        names = [*getattr(self, "feature_names_in_", range(n_features))]
-        groups = []
-        for group in categorical_groups:
-            if not isinstance(group, (tuple, list)):
-                raise ValueError(
-                    "categorical_groups must be a list of tuples, one for each attribute, but one "
-                    f"of its members is {group!r}."
-                )
-            missing = [c for c in group if c not in names and c not in range(n_features)]
-            if missing:
-                raise ValueError(
-                    f"categorical_groups has {missing[0]!r}, which is no column: there are "
-                    f"{n_features} columns. Give positions, or names of columns of a frame."
-                )
-            groups.append(tuple(names.index(c) if c in names else int(c) for c in group))
-        columns = [column for group in groups for column in group]
-        if len(columns) > len(set(columns)) or any(len(group) < 2 for group in groups):
-            raise ValueError(
-                "Each of the categorical_groups must have two or more columns, and no column may "
-                f"be in two of them or twice in one, got {self.categorical_groups!r}."
-            )
-        return groups
-
-    def _mean_of_members(self, name):
-        check_is_fitted(self)
-        return float(np.mean([getattr(game, name).item() for game in self.net_.module_.scorers]))
 
     @property
     def categorical_groups_(self) -> list[tuple[int, ...]]:
         """Positions of the columns of each attribute that is drawn as a category."""
         check_is_fitted(self)
-        return [tuple(group) for group in self.net_.module_.games[0].groups]
+        return [*self.net_.module_.games[0].categorical_groups]
 
     @property
-    def kl_divergence_(self):
-        """Mean divergence of the codes from the prior."""
-        return self._mean_of_members("divergence_of_codes")
+    def kl_divergence_(self) -> float:
+        """Mean KL divergence of the codes of the stored rows from the prior, in nats."""
+        return self._mean_over_members("kl_divergence")
 
     @property
-    def variant_distance_(self):
-        """How far the outlying variants are from their rows."""
-        return self._mean_of_members("distance_of_variants")
+    def variant_distance_(self) -> float:
+        """Mean distance of the stored rows to their outlying variants, relative to their spread."""
+        return self._mean_over_members("variant_distance")
 
-    def sample(self, n_samples=1, *, kind="outlier", random_state=None):
+    def _mean_over_members(self, name):
+        check_is_fitted(self)
+        return float(np.mean([getattr(game, name).item() for game in self.net_.module_.scorers]))
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        kind: Kind = "outlier",
+        random_state: RandomStateLike = None,
+    ) -> Float32Array:
         """Generate new rows: variants of random training rows.
 
         Parameters
@@ -553,7 +534,7 @@ class ARN(LabelledDetector):
         n_samples : int, default=1
             Number of rows. The first rows of a larger sample are those of a smaller one.
         kind : {"outlier"}, default="outlier"
-            What to generate. The method has no generator of inliers.
+            Kind of the rows. The method has no generator of inliers.
         random_state : int, RandomState instance or None, default=None
             Determines the rows.
 
@@ -565,6 +546,6 @@ class ARN(LabelledDetector):
         Raises
         ------
         ValueError
-            If the method cannot produce this `kind`.
+            If `kind` is not "outlier".
         """
         return self._sample(n_samples, kind, random_state)

@@ -1,19 +1,31 @@
 """Competitive reconstruction autoencoder."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from ..engine.parameters import detector_parameters
 from ._waldo import AUTO_THRESHOLD, WALDOFamily, WALDOGame
+
+
+class CoRAGame(WALDOGame):
+    """The game of WALDO without the prior."""
+
+    players = {"autoencoder": ("encoder", "decoder", "outlier_decoder")}
+
+    def __init__(self, networks, n_features, **params):
+        super().__init__(networks, n_features, prior_weight=0.0, outlier_decoder=True, **params)
 
 
 @detector_parameters
 class CoRA(WALDOFamily):
     r"""Competitive reconstruction autoencoder (CoRA) [1]_, with the advantage of WALDO [2]_.
 
-    An encoder and two decoders, of which each row has the one that reconstructs it
-    better; :class:`WALDO` without the prior of the codes.
+    CoRA trains an encoder with two decoders, one for inliers and one for outliers, and assigns
+    each row to the decoder that reconstructs it better. It is :class:`WALDO` without the prior of
+    the codes, and :math:`e_i` and :math:`e_o` denote the errors of the two decoders.
 
     Scale the features, for example with StandardScaler. See the :ref:`user guide <waldo>`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -21,28 +33,29 @@ class CoRA(WALDOFamily):
         Number of dimensions of a code.
 
     advantage : bool, default=True
-        Whether the decoders compete with the advantage. Without it the inlier decoder,
-        which sees more rows, tends to take all of them.
+        Whether the decoders compete with the advantage. Without it, the inlier decoder, which sees
+        more rows, tends to take all of them.
 
     advantage_quantile : float, default=0.0
-        0 takes the minima, as the paper does; above, these quantiles of the errors. On development
-        sets 0.1 is better with known inliers beside a mixture, and 0 without known inliers.
+        Quantile of the errors that the advantage compares. 0 is the minimum, as in the WALDO paper.
+        On development sets, 0.1 is better for a mixture with known inliers, and 0 is better without
+        known inliers.
 
     advantage_decay : float, default=0.0
-        0 takes the advantage of each mini-batch, as the paper does; above, a moving average over
-        the mini-batches with this decay.
+        Decay of a moving average of the advantage over the mini-batches. 0 uses the advantage of
+        each mini-batch, as the WALDO paper does.
 
     score_type : {"inlier", "difference"}, default="inlier"
-        Anomaly score: "inlier" is the error :math:`e_i` of the inlier decoder, by which the paper
-        ranks; "difference" is :math:`e_i - e_o`, by which it decides.
+        Anomaly score. "inlier" is the error :math:`e_i` of the inlier decoder, by which the WALDO
+        paper ranks. "difference" is :math:`e_i - e_o`, by which it decides.
 
     {shared_parameters}
 
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        For each training row what `labels` say of it, or else the decision: -1 for outliers,
-        1 for inliers.
+        Known label of each training row, or the decision if it is unlabeled: -1 for outliers, 1 for
+        inliers.
 
     {shared_attributes}
 
@@ -52,9 +65,11 @@ class CoRA(WALDOFamily):
 
     Notes
     -----
-    This is the CoRA of the tables of WALDO: it has an advantage and may know inliers, which the
-    original has not. The original also holds the codes of similar rows together; the term is left
-    out here, as it has no gradient in the code behind those tables.
+    `outlier_decoder` starts as a copy of `decoder`, so `networks` builds a decoder only once.
+
+    This is the CoRA of the tables of WALDO. Unlike the original, it has an advantage and may know
+    inliers. The original also keeps the codes of similar rows close to each other. This term is
+    omitted here, because it has no gradient in the code behind those tables.
 
     References
     ----------
@@ -74,7 +89,7 @@ class CoRA(WALDOFamily):
     30
     """
 
-    game_class = WALDOGame
+    game_class = CoRAGame
     auto_threshold = AUTO_THRESHOLD
 
     latent_dim: int = 64
@@ -82,14 +97,3 @@ class CoRA(WALDOFamily):
     advantage_quantile: float = 0.0
     advantage_decay: float = 0.0
     score_type: Literal["inlier", "difference"] = "inlier"
-
-    def game_params(self) -> dict[str, Any]:
-        """Parameters of the game of WALDO, with those of the prior fixed.
-
-        Returns
-        -------
-        params : dict
-            Arguments of `game_class`, besides the networks and the number of features.
-        """
-        prior = {"prior_weight": 0.0, "prior_scale": 1.0, "prior_on": "positive"}
-        return {**super().game_params(), **prior, "outlier_decoder": True}

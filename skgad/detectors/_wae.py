@@ -1,6 +1,6 @@
 """Wasserstein autoencoder."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from ..engine.parameters import detector_parameters
 from ._waldo import WALDOFamily, WALDOGame
@@ -9,23 +9,33 @@ from ._waldo import WALDOFamily, WALDOGame
 class WAEGame(WALDOGame):
     """The game of WALDO without the outlier decoder."""
 
-    reconstruct_as_outlier = sample_outliers = None
+    players = {"discriminator": ("discriminator",), "autoencoder": ("encoder", "decoder")}
+
+    # None tells that the game cannot do this.
+    reconstruct_as_outlier = sample_outliers = None  # type: ignore[assignment]
+
+    def __init__(self, networks, n_features, **params):
+        super().__init__(networks, n_features, outlier_decoder=False, score_type="inlier", **params)
 
 
 @detector_parameters
 class WAE(WALDOFamily):
     r"""Wasserstein autoencoder (WAE) [1]_ with an adversarial prior of its codes.
 
-    An encoder :math:`E` and a decoder :math:`G` descend
+    WAE trains an autoencoder whose codes follow a prior, and ranks rows by their reconstruction
+    error. An encoder :math:`E` and a decoder :math:`G` minimize
 
     .. math:: \operatorname{mean} \lVert x - G(E(x)) \rVert^2 / d
-              - \lambda \operatorname{mean} \log \sigma(D(E(x))),
+              - \lambda \operatorname{mean} \log \sigma(D(E(x)))
 
-    while the discriminator of logits :math:`D` learns to tell the codes from draws of the prior
-    :math:`N(0, \sigma^2 I)` (algorithm 1, WAE-GAN). The anomaly score is the error of
-    reconstruction, as in the tables of WALDO [2]_, which adds a decoder for outliers.
+    in a table with :math:`d` columns, while a discriminator with logits :math:`D` learns to tell
+    the codes from draws of the prior :math:`N(0, \sigma^2 I)` (algorithm 1, WAE-GAN). The
+    reconstruction error is also the anomaly score in the tables of WALDO [2]_, which adds a decoder
+    for outliers.
 
     Scale the features, for example with StandardScaler. See the :ref:`user guide <waldo>`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -33,22 +43,23 @@ class WAE(WALDOFamily):
         Number of dimensions of a code.
 
     prior_weight : float, default=0.001
-        Weight :math:`\lambda` of the prior. 0 leaves the discriminator out.
+        Weight :math:`\lambda` of the prior. 0 omits the discriminator.
 
     prior_scale : float, default=1.0
         Standard deviation :math:`\sigma` of the prior.
 
     prior_on : {"positive", "all"}, default="positive"
-        Whose codes are held to the prior: those of the rows that stand for inliers, as the paper
-        advises, or those of unlabelled rows, too.
+        Which codes have to match the prior. "positive" uses the codes of the known inliers, as the
+        WALDO paper recommends, or of the unlabeled rows if no inliers are known. "all" uses the
+        codes of both.
 
     {shared_parameters}
 
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        For each training row what `labels` say of it, or else the decision: -1 for outliers,
-        1 for inliers.
+        Known label of each training row, or the decision if it is unlabeled: -1 for outliers, 1 for
+        inliers.
 
     {shared_attributes}
 
@@ -58,9 +69,13 @@ class WAE(WALDOFamily):
 
     Notes
     -----
-    Errors are means over the columns, and losses are computed on logits. `labels` weigh: the error
-    of the known inliers and that of the unlabelled rows count alike, whatever their numbers; known
-    outliers are left out.
+    Errors are means over the columns, and losses are computed from logits.
+
+    `labels` act as weights: the mean error of the known inliers and that of the unlabeled rows
+    count alike, whatever their numbers. Known outliers are ignored.
+
+    The encoder of ``MLP()`` ends with an affine layer. The encoder of the authors of WALDO ends
+    with a ReLU, with which most codes are zero and match no normal prior.
 
     References
     ----------
@@ -88,15 +103,3 @@ class WAE(WALDOFamily):
     prior_weight: float = 0.001
     prior_scale: float = 1.0
     prior_on: Literal["positive", "all"] = "positive"
-
-    def game_params(self) -> dict[str, Any]:
-        """Parameters of the game of WALDO, with those of the outlier decoder fixed.
-
-        Returns
-        -------
-        params : dict
-            Arguments of `game_class`, besides the networks and the number of features.
-        """
-        advantage = {"advantage": False, "advantage_quantile": 0.0, "advantage_decay": 0.0}
-        competition = {"outlier_decoder": False, **advantage, "score_type": "inlier"}
-        return {**super().game_params(), **competition}

@@ -1,4 +1,4 @@
-"""Wasserstein autoencoder with an outlier decoder, and its relatives with a part left out."""
+"""Wasserstein autoencoder with an outlier decoder (WALDO), and the base class of its family."""
 
 from copy import deepcopy
 from numbers import Integral, Real
@@ -9,17 +9,22 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn_compat import Interval, StrOptions
+from .._typing import Float32Array, RandomStateLike
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..engine.parameters import detector_parameters
 from ..networks import build
-from ._base import LabelledDetector
+from ._base import Kind, LabelledDetector
 
 KINDS = ("inlier", "outlier")
 
-AUTO_THRESHOLD = 'is where the decoders tie with ``score_type="difference"``, else 0.05'
+AUTO_THRESHOLD = (
+    'sets the threshold where the decoders tie if ``score_type="difference"``, and is 0.05 '
+    "otherwise"
+)
 
-#: Rows of each kind whose codes give the Gaussian to sample from: plenty for two moments.
+#: Largest number of rows of a kind whose codes determine the normal distribution to sample from.
+#: Two moments do not need more.
 N_CODES = 10_000
 
 
@@ -48,48 +53,49 @@ class WALDOGame(EncoderDecoderGame):
     def set_score_type(self, score_type):
         if score_type == "difference" and self.outlier_decoder is None:
             raise ValueError(
-                "score_type='difference' compares two decoders, but there is only one with "
-                "outlier_decoder=False. Use score_type='inlier'."
+                "score_type='difference' compares two decoders, but outlier_decoder=False leaves "
+                "only one. Use score_type='inlier'."
             )
         super().set_score_type(score_type)
 
     def play(self, x, labels=None):
-        E, G, G_o, D = self.encoder, self.decoder, self.outlier_decoder, self.discriminator
+        E, G_i, G_o, D = self.encoder, self.decoder, self.outlier_decoder, self.discriminator
         labels = torch.zeros(len(x)) if labels is None else labels
-        positive, unlabelled, outlier = divide(labels)
+        P, U, outliers = split_by_label(labels)
         z_x = E(x)
 
         if D is not None:
-            z_s = z_x[positive] if self.prior_on == "positive" else z_x[positive | unlabelled]
-            z = self.prior_scale * self.sample_latent(z_s)
-            prior, codes = D.judge((z,), (z_s,))
+            z_seen = z_x[P] if self.prior_on == "positive" else z_x[P | U]
+            z = self.prior_scale * self.sample_latent(z_seen)
+            prior, codes = D.judge((z,), (z_seen,))
             yield "discriminator", call_real(prior) + call_fake(codes)
 
-        e_i = error(x, G(z_x))
+        e_i = error(x, G_i(z_x))
         if G_o is None:
-            loss = e_i[positive].mean() + e_i[unlabelled].mean()
+            loss = e_i[P].mean() + e_i[U].mean()
         else:
             e_o = error(x, G_o(z_x))
-            self.update_advantage(e_i[positive], e_o[unlabelled])
-            e = torch.where(e_o < e_i + self.training_advantage, e_o, e_i)
-            loss = e_i[positive].mean() + e[unlabelled].mean()
-            if outlier.any():
-                loss = loss + e_o[outlier].mean()
+            self.update_advantage(e_i[P], e_o[U])
+            e_y = torch.where(e_o < e_i + self.training_advantage, e_o, e_i)
+            loss = e_i[P].mean() + e_y[U].mean()
+            if outliers.any():
+                loss = loss + e_o[outliers].mean()
         if D is not None:
-            loss = loss + self.prior_weight * call_real(D(z_s))
+            loss = loss + self.prior_weight * call_real(D(z_seen))
         yield "autoencoder", loss
 
     @torch.no_grad()
-    def update_advantage(self, e_p, e_u):
-        """Follow the advantage of the mini-batches; without memory it is that of the last one."""
+    def update_advantage(self, e_i, e_o):
+        """Move the advantage towards that of the mini-batch. Without decay, replace it."""
         if self.advantage:
             self.training_advantage.lerp_(
-                self.measure_advantage(e_p, e_u), 1 - self.advantage_decay
+                self.measure_advantage(e_i, e_o), 1 - self.advantage_decay
             )
 
-    def measure_advantage(self, e_p, e_u):
-        """How much smaller the best error of the inlier decoder is than the other's."""
-        return smallest(e_u, self.advantage_quantile) - smallest(e_p, self.advantage_quantile)
+    def measure_advantage(self, e_i, e_o):
+        """Lowest error of the outlier decoder minus that of the inlier decoder, or quantiles."""
+        q = self.advantage_quantile
+        return lower_quantile(e_o, q) - lower_quantile(e_i, q)
 
     def errors(self, x):
         """Errors of the inlier and of the outlier decoder; shape (batch_size, 2)."""
@@ -105,22 +111,22 @@ class WALDOGame(EncoderDecoderGame):
 
     @property
     def boundary(self):
-        """The decoders tie."""
+        """Difference of the errors at which the decoders tie."""
         return -self.final_advantage if self.score_type == "difference" else None
 
     def finalize(self, apply, labels):
-        """Store the advantage on all training rows, and the moments of the codes."""
+        """Store the advantage on all training rows, and the moments of the codes of each kind."""
         labels = torch.from_numpy(labels)
         is_outlier = labels == -1
         if self.outlier_decoder is not None:
             e_i, e_o = torch.from_numpy(apply(self.errors)).unbind(-1)
-            positive, unlabelled, _ = divide(labels)
+            P, U, _ = split_by_label(labels)
             if self.advantage:
-                self.final_advantage.copy_(self.measure_advantage(e_i[positive], e_o[unlabelled]))
+                self.final_advantage.copy_(self.measure_advantage(e_i[P], e_o[U]))
             is_outlier |= (e_o < e_i + self.final_advantage.cpu()) & (labels == 0)
-        for kind, group in enumerate((~is_outlier, is_outlier)):
+        for kind, is_of_kind in enumerate((~is_outlier, is_outlier)):
             self.code_moments[kind] = torch.nan
-            rows = np.flatnonzero(group)
+            rows = np.flatnonzero(is_of_kind)
             if len(rows):
                 codes = torch.from_numpy(apply(self.encode, rows[:: 1 + len(rows) // N_CODES]))
                 self.code_moments[kind] = torch.stack([codes.mean(0), codes.std(0, correction=0)])
@@ -135,32 +141,32 @@ class WALDOGame(EncoderDecoderGame):
         return self.outlier_decoder(self.draw_codes(n_samples, "outlier", device, latent))
 
     def draw_codes(self, n_samples, kind, device, latent):
-        """Draw codes of rows of a kind: from the prior, or with the moments of the codes."""
+        """Draw codes from the prior, or from a normal distribution with the moments of a kind."""
         noise = torch.randn(n_samples, self.latent_dim).to(device)
         if latent == "prior":
             return self.prior_scale * noise
-        mean, sd = self.code_moments[KINDS.index(kind)]
-        return mean + sd * noise
+        mean, std = self.code_moments[KINDS.index(kind)]
+        return mean + std * noise
 
-    def has_no_codes(self, kind):
-        """Whether no training row was of this kind."""
-        return self.code_moments[KINDS.index(kind)].isnan().any().item()
+    def has_codes(self, kind):
+        """Whether any training row was of this kind."""
+        return not self.code_moments[KINDS.index(kind)].isnan().any()
 
     def validation_loss(self, x):
         return error(x, self.reconstruct(x)).mean()
 
 
-def divide(labels):
-    """Masks of the known inliers, the unlabelled rows and the known outliers.
+def split_by_label(labels):
+    """Masks of the known inliers, the unlabeled rows and the known outliers.
 
-    Where there are no known inliers, the unlabelled rows stand for them, and conversely.
+    If there are no known inliers, the unlabeled rows take their place, and vice versa.
     """
-    positive, unlabelled = labels == 1, labels == 0
+    positive, unlabeled = labels == 1, labels == 0
     if not positive.any():
-        positive = unlabelled
-    if not unlabelled.any():
-        unlabelled = positive
-    return positive, unlabelled, labels == -1
+        positive = unlabeled
+    if not unlabeled.any():
+        unlabeled = positive
+    return positive, unlabeled, labels == -1
 
 
 def error(x, x_hat):
@@ -168,13 +174,13 @@ def error(x, x_hat):
     return (x - x_hat).square().mean(-1)
 
 
-def smallest(errors, q):
-    """The error that a share `q` is not above: the smallest for 0."""
+def lower_quantile(errors, q):
+    """Quantile of the errors, rounded down to one of them; 0 is the minimum."""
     return errors.kthvalue(1 + int(q * (len(errors) - 1))).values
 
 
 class WALDOFamily(LabelledDetector):
-    """Base class of :class:`WALDO` and of what is left of it without one of its parts."""
+    """Base class of :class:`WALDO` and of the methods that omit one of its parts."""
 
     _parameter_constraints: ClassVar[dict] = {
         **LabelledDetector._parameter_constraints,
@@ -193,11 +199,18 @@ class WALDOFamily(LabelledDetector):
         super()._check_kind(verb, kind)
         if kind == "outlier" and self.net_.module_.games[0].outlier_decoder is None:
             raise ValueError(
-                f"{type(self).__name__} cannot {verb} kind='outlier': it was fitted with "
-                "outlier_decoder=False."
+                f"{type(self).__name__} cannot {verb} rows of kind='outlier', because it was "
+                "fitted with outlier_decoder=False. Fit it with outlier_decoder=True."
             )
 
-    def sample(self, n_samples=1, *, kind="inlier", latent="fitted", random_state=None):
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        kind: Kind = "inlier",
+        latent: Literal["fitted", "prior"] = "fitted",
+        random_state: RandomStateLike = None,
+    ) -> Float32Array:
         """Generate new rows.
 
         Parameters
@@ -205,11 +218,11 @@ class WALDOFamily(LabelledDetector):
         n_samples : int, default=1
             Number of rows. The first rows of a larger sample are those of a smaller one.
         kind : {"inlier", "outlier"}, default="inlier"
-            What to generate, and with which decoder.
+            Whether to generate inliers or outliers, each with the decoder of this kind.
         latent : {"fitted", "prior"}, default="fitted"
-            Where the codes come from: "fitted" is a normal distribution with the mean and the
-            variances of the codes of the training rows of this kind (section 6.4 of the paper),
-            "prior" is the prior.
+            Distribution of the codes. "fitted" is a normal distribution with the mean and the
+            variances of the codes of the training rows of this kind (section 6.4 of the WALDO
+            paper). "prior" is the prior.
         random_state : int, RandomState instance or None, default=None
             Determines the rows.
 
@@ -221,8 +234,8 @@ class WALDOFamily(LabelledDetector):
         Raises
         ------
         ValueError
-            If the method cannot produce this `kind`, if no training row was of this kind, or
-            if `latent` is "prior" and there is none.
+            If the method cannot generate rows of this `kind`, if `latent` is "fitted" and no
+            training row was of this kind, or if `latent` is "prior" and there is no prior.
         """
         check_is_fitted(self)
         self._check_kind("sample", kind)
@@ -231,11 +244,11 @@ class WALDOFamily(LabelledDetector):
         games = self.net_.module_.scorers
         if latent == "prior" and games[0].discriminator is None:
             raise ValueError(
-                f"{type(self).__name__} was fitted without a prior: use latent='fitted'."
+                f"{type(self).__name__} was fitted without a prior. Use latent='fitted'."
             )
-        if latent == "fitted" and any(game.has_no_codes(kind) for game in games):
+        if latent == "fitted" and not all(game.has_codes(kind) for game in games):
             raise ValueError(
-                f"No training row was taken for an {kind}, so there are no codes to draw from."
+                f"No training row was an {kind}, so there are no codes to fit a distribution to."
             )
         return self._sample(n_samples, kind, random_state, latent=latent)
 
@@ -244,25 +257,28 @@ class WALDOFamily(LabelledDetector):
 class WALDO(WALDOFamily):
     r"""Wasserstein autoencoder for learning the distribution of outliers (WALDO) [1]_.
 
-    There are an encoder :math:`E`, a decoder :math:`G_i` for inliers and one for outliers,
-    :math:`G_o`, which starts as a copy of the first. Some rows, :math:`x \in P`, may be known to
-    be inliers; the others, :math:`x \in U`, are a mixture. With the errors
-    :math:`e(x) = \lVert x - G(E(x)) \rVert^2 / d` in :math:`d` columns, a row of :math:`U` is given
-    to the outlier decoder if
+    WALDO trains an encoder :math:`E` with two decoders, :math:`G_i` for inliers and :math:`G_o`
+    for outliers, which compete for the rows of a mixture. Some rows, :math:`P`, may be known to be
+    inliers. Nothing is known about the others, :math:`U`. In a table with :math:`d` columns, the
+    errors of the two decoders are :math:`e(x) = \lVert x - G(E(x)) \rVert^2 / d`. A row of
+    :math:`U` is assigned to the outlier decoder if
 
-    .. math:: e_o(x) < e_i(x) + a, \qquad a = \min_{x \in U} e_o(x) - \min_{x \in P} e_i(x),
+    .. math:: e_o(x) < e_i(x) + a, \qquad a = \min_{x \in U} e_o(x) - \min_{x \in P} e_i(x).
 
-    where the advantage :math:`a` makes up for the head start of one of the decoders. With
-    :math:`e_y`, the error of the decoder that a row was given to, encoder and decoders descend
+    The advantage :math:`a` compensates for the head start of one of the decoders. With
+    :math:`e_y`, the error of the decoder that a row is assigned to, the encoder and the decoders
+    minimize
 
     .. math:: \operatorname{mean}_P e_i + \operatorname{mean}_U e_y
               - \lambda \operatorname{mean}_P \log \sigma(D(E(x))),
 
-    while the discriminator of logits :math:`D` learns to tell the codes from draws of the prior
+    while a discriminator with logits :math:`D` learns to tell the codes from draws of the prior
     :math:`N(0, \sigma^2 I)` (algorithm 1 of the paper). Known outliers, which the paper does not
-    have, are always given to :math:`G_o`.
+    have, are always assigned to :math:`G_o`.
 
     Scale the features, for example with StandardScaler. See the :ref:`user guide <waldo>`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -270,41 +286,42 @@ class WALDO(WALDOFamily):
         Number of dimensions of a code.
 
     prior_weight : float, default=0.001
-        Weight :math:`\lambda` of the prior. 0 leaves the discriminator out.
+        Weight :math:`\lambda` of the prior. 0 omits the discriminator.
 
     prior_scale : float, default=1.0
         Standard deviation :math:`\sigma` of the prior.
 
     prior_on : {"positive", "all"}, default="positive"
-        Whose codes are held to the prior: those of the rows that stand for inliers, as the paper
-        advises, or those of unlabelled rows, too.
+        Which codes have to match the prior. "positive" uses the codes of :math:`P`, as the paper
+        recommends. "all" uses the codes of :math:`P` and :math:`U`.
 
     outlier_decoder : bool, default=True
-        Whether there is an outlier decoder. Without it this is :class:`WAE`.
+        Whether there is an outlier decoder. Without it, this is :class:`WAE`.
 
     advantage : bool, default=True
-        Whether the decoders compete with the advantage. Without it the inlier decoder,
-        which sees more rows, tends to take all of them.
+        Whether the decoders compete with the advantage. Without it, the inlier decoder, which sees
+        more rows, tends to take all of them.
 
     advantage_quantile : float, default=0.0
-        0 takes the minima, as the paper does; above, these quantiles of the errors. On development
-        sets 0.1 is better with known inliers beside a mixture, and 0 without known inliers.
+        Quantile of the errors that the advantage compares. 0 is the minimum, as in the paper. On
+        development sets, 0.1 is better for a mixture with known inliers, and 0 is better without
+        known inliers.
 
     advantage_decay : float, default=0.0
-        0 takes the advantage of each mini-batch, as the paper does; above, a moving average over
-        the mini-batches with this decay.
+        Decay of a moving average of the advantage over the mini-batches. 0 uses the advantage of
+        each mini-batch, as the paper does.
 
     score_type : {"inlier", "difference"}, default="inlier"
-        Anomaly score: "inlier" is the error :math:`e_i` of the inlier decoder, by which the paper
-        ranks; "difference" is :math:`e_i - e_o`, by which it decides.
+        Anomaly score. "inlier" is the error :math:`e_i` of the inlier decoder, by which the paper
+        ranks. "difference" is :math:`e_i - e_o`, by which the paper decides.
 
     {shared_parameters}
 
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        For each training row what `labels` say of it, or else the decision: -1 for outliers,
-        1 for inliers.
+        Known label of each training row, or the decision if it is unlabeled: -1 for outliers, 1 for
+        inliers.
 
     {shared_attributes}
 
@@ -315,23 +332,29 @@ class WALDO(WALDOFamily):
 
     Notes
     -----
-    Deviations from the paper, and what it leaves open:
+    `outlier_decoder` starts as a copy of `decoder`, so `networks` builds a decoder only once. The
+    encoder of ``MLP()`` ends with an affine layer. The encoder of the authors ends with a ReLU,
+    with which most codes are zero and match no normal prior.
 
-    - Errors are means over the columns and not sums, as in the authors' code, so that
+    The implementation differs from the paper, or decides what the paper leaves open, in these
+    points:
+
+    - Errors are means over the columns rather than sums, as in the authors' code, so that
       :math:`\lambda` means the same in tables of any width.
-    - Without `labels`, every row is both in :math:`P` and in :math:`U`. Nothing then tells the
-      decoders which of them is the outliers'; the inlier decoder is trained on all rows, and it is
-      its error that ranks them.
-    - The advantage that decides on new rows is that of the whole training set, and stored: the
-      decision on a row does not depend on the rows beside it. In training it is that of
+    - Without `labels`, every row is both in :math:`P` and in :math:`U`. Nothing then tells which
+      of the decoders is that of the outliers. The inlier decoder is trained on all rows, and its
+      error ranks them.
+    - The advantage that decides on new rows is computed on the whole training set and stored, so
+      that the decision on a row does not depend on the other rows. During training, it is that of
       the mini-batch.
-    - The reference computes logarithms of sigmoids, which become infinite, and the assignment in
-      training mode; here losses are computed on logits and scores in evaluation mode.
-    - A tie of the decoders is an inlier's, as in the authors' code, and :math:`\lambda` is no
-      factor of the discriminator's own loss, where it would change nothing for Adam.
-    - The Lipschitz condition of the theorem, by gradient clipping, is in neither the reference
-      nor here; ``callbacks=[skorch.callbacks.GradientNormClipping(1.0)]`` adds it.
-    - ``advantage_quantile``, ``advantage_decay`` and known outliers are ours.
+    - The authors' code computes logarithms of sigmoids, which become infinite, and assigns rows in
+      training mode. Here, losses are computed from logits, and scores in evaluation mode.
+    - If the decoders tie, a row is an inlier, as in the authors' code. :math:`\lambda` does not
+      multiply the discriminator's own loss, where it would change nothing for Adam.
+    - The theorem of the paper requires a Lipschitz condition, by gradient clipping. Neither the
+      authors' code nor this class has it. Add it with
+      ``callbacks=[skorch.callbacks.GradientNormClipping(1.0)]``.
+    - `advantage_quantile`, `advantage_decay` and known outliers are not part of the paper.
 
     References
     ----------
@@ -340,7 +363,8 @@ class WALDO(WALDOFamily):
 
     Examples
     --------
-    Benign tumours are normal, half of them are known; 40 malignant ones are among the others:
+    Benign tumors are the inliers, and half of them are known. The other half is mixed with 40
+    malignant tumors:
 
     >>> import numpy as np
     >>> from sklearn.datasets import load_breast_cancer

@@ -1,4 +1,4 @@
-"""Known labels: what they may be, how they fill the batches, and how they travel."""
+"""Known labels: validation, mini-batches, early stopping, resumed training and routing."""
 
 import pickle
 import re
@@ -25,18 +25,18 @@ from skgad.detectors._base import LabelledDetector
 from skgad.engine.data import BatchLoader, Rows
 
 LABELLED = [name for name in DETECTORS if issubclass(getattr(skgad, name), LabelledDetector)]
-every_detector = pytest.mark.parametrize("name", LABELLED)
+every_labelled_detector = pytest.mark.parametrize("name", LABELLED)
 
-#: Of the 48 rows of ``table()``.
+#: Known labels of the 48 rows of ``table()``.
 LABELS = np.random.RandomState(0).permutation(np.repeat([1, 0, -1], [10, 30, 8]))
 
 
-def test_the_detectors_that_take_labels():
+def test_which_detectors_accept_labels():
     assert {"WALDO", "WAE", "CoRA"} <= set(LABELLED)
     assert not {"ALAD", "RCGAN"} & set(LABELLED)
 
 
-# -------------------------------------------------------------------------- what they may be
+# ------------------------------------------------------------------------------ validation
 
 CONTAINERS = {
     "list": lambda labels: labels.tolist(),
@@ -55,7 +55,7 @@ CONTAINERS = {
 
 
 @pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS)
-def test_labels_come_in_any_container(make, device):
+def test_labels_may_be_in_any_container(make, device):
     expected = tiny("WALDO", device=device, max_epochs=1).fit(table(), labels=LABELS)
     detector = tiny("WALDO", device=device, max_epochs=1).fit(table(), labels=make(LABELS))
     assert_same_bits(state(detector), state(expected))
@@ -63,7 +63,7 @@ def test_labels_come_in_any_container(make, device):
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8])
-def test_a_mask_tells_known_inliers(dtype, device):
+def test_a_mask_marks_known_inliers(dtype, device):
     expected = tiny("WALDO", device=device).fit(table(), labels=np.maximum(LABELS, 0))
     detector = tiny("WALDO", device=device).fit(table(), labels=(LABELS == 1).astype(dtype))
     assert_same_bits(state(detector), state(expected))
@@ -84,14 +84,16 @@ BAD = {
     "empty": ([], r"each of the 48 rows, but their shape is \(0,\)"),
     "a number": (1, r"each of the 48 rows, but their shape is \(\)"),
     "a table": (np.zeros((48, 2)), r"each of the 48 rows, but their shape is \(48, 2\)"),
-    "outliers only": (np.full(48, -1), "All rows are labelled -1"),
+    "outliers only": (np.full(48, -1), "All labels are -1"),
 }
 
 
-@every_detector
+@every_labelled_detector
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize(("labels", "message"), BAD.values(), ids=BAD)
-def test_bad_labels_are_refused_and_lose_nothing(name, method, labels, message, device):
+def test_invalid_labels_raise_an_error_and_keep_the_earlier_fit(
+    name, method, labels, message, device
+):
     detector = tiny(name, device=device, max_epochs=1, warm_start=True)
     with pytest.raises(ValueError, match=message):
         getattr(detector, method)(table(), labels=labels)
@@ -104,8 +106,8 @@ def test_bad_labels_are_refused_and_lose_nothing(name, method, labels, message, 
     assert_same_bits(detector.labels_, known)
 
 
-@every_detector
-def test_labels_without_anything_known_are_none(name, device):
+@every_labelled_detector
+def test_labels_of_zeros_are_the_same_as_no_labels(name, device):
     expected = tiny(name, device=device).fit(table())
     detector = tiny(name, device=device).fit(table(), labels=np.zeros(48))
     assert_same_bits(state(detector), state(expected))
@@ -113,18 +115,18 @@ def test_labels_without_anything_known_are_none(name, device):
     assert_same_bits(detector.labels_, expected.labels_)
 
 
-@every_detector
-def test_inliers_alone_are_as_unlabelled_rows(name, device):
-    """Each stands for the other where there is none."""
+@every_labelled_detector
+def test_rows_that_are_all_known_inliers_are_treated_as_unlabeled_rows(name, device):
     expected = tiny(name, device=device).fit(table())
     detector = tiny(name, device=device).fit(table(), labels=np.ones(48))
-    names = [n for n in state(expected) if "code_moments" not in n]  # nobody is an outlier now
+    # The moments of the codes differ, because the decision makes no row an outlier.
+    names = [n for n in state(expected) if "code_moments" not in n]
     assert_same_bits(*({n: state(d)[n] for n in names} for d in (detector, expected)))
     assert (detector.labels_ == 1).all()
 
 
-@every_detector
-def test_without_unlabelled_rows_the_inliers_stand_for_them(name, device):
+@every_labelled_detector
+def test_without_unlabeled_rows_the_inliers_take_their_place(name, device):
     inliers = np.where(LABELS, LABELS, 1)
     unlabelled = np.where(inliers == 1, 0, inliers)
     detector = tiny(name, device=device).fit(table(), labels=inliers)
@@ -134,8 +136,8 @@ def test_without_unlabelled_rows_the_inliers_stand_for_them(name, device):
     assert_same_bits(detector.labels_, inliers)
 
 
-@every_detector
-def test_labels_matter(name, device):
+@every_labelled_detector
+def test_labels_affect_the_training(name, device):
     fits = [
         tiny(name, device=device).fit(table(), labels=labels)
         for labels in (None, np.maximum(LABELS, 0), np.minimum(LABELS, 0), LABELS)
@@ -144,8 +146,8 @@ def test_labels_matter(name, device):
         assert all(differs(state(one), state(other)) for other in fits[:i])
 
 
-@every_detector
-def test_the_labels_are_left_as_they_are(name, device):
+@every_labelled_detector
+def test_labels_are_neither_modified_nor_shared(name, device):
     labels = LABELS.copy()
     detector = tiny(name, device=device).fit(table(), labels=labels)
     assert_same_bits(labels, LABELS)
@@ -158,7 +160,7 @@ def test_the_labels_are_left_as_they_are(name, device):
 
 
 def positions(loader):
-    """For each batch of an epoch, the positions of its rows."""
+    """Positions of the rows of each batch of an epoch."""
     return [x[:, 0].numpy().astype(int) for x, _ in loader]
 
 
@@ -173,7 +175,7 @@ counts = st.dictionaries(
 
 
 @given(counts=counts, batch_size=st.integers(1, 130), seed=st.integers(0, 9))
-def test_every_batch_has_rows_of_each_label(counts, batch_size, seed):
+def test_every_batch_of_a_loader_has_rows_of_each_label(counts, batch_size, seed):
     labels = np.repeat(list(counts), list(counts.values()))
     labels = np.random.RandomState(seed).permutation(labels)
     loader = BatchLoader(rows_of(labels), batch_size, shuffle=True)
@@ -184,7 +186,7 @@ def test_every_batch_has_rows_of_each_label(counts, batch_size, seed):
     assert len(batches) == len(loader) == len(batches_again)
     most = max(counts.values())
     assert len(loader) == max(1, most // batch_size + (most % batch_size > 1))
-    largest = loader.largest
+    largest = loader.largest_group
     assert len(largest) == most
     for label in counts:
         group = np.flatnonzero(labels == label)
@@ -203,7 +205,7 @@ def test_every_batch_has_rows_of_each_label(counts, batch_size, seed):
 
 
 @given(n_samples=st.integers(1, 200), batch_size=st.integers(1, 210))
-def test_unlabelled_rows_come_in_the_order_of_a_permutation(n_samples, batch_size):
+def test_unlabeled_rows_are_loaded_in_the_order_of_a_permutation(n_samples, batch_size):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         batches = positions(BatchLoader(rows_of(np.zeros(n_samples)), batch_size, shuffle=True))
@@ -215,7 +217,7 @@ def test_unlabelled_rows_come_in_the_order_of_a_permutation(n_samples, batch_siz
         assert 1 < len(batches[-1]) <= batch_size + 1
 
 
-def test_rows_of_each_label_are_shuffled_anew(device):
+def test_rows_of_each_label_are_shuffled_in_every_pass(device):
     labels = np.repeat([0, 1, -1], [60, 30, 20])
     loader = BatchLoader(rows_of(labels), 10, shuffle=True)
     with torch.random.fork_rng():
@@ -227,20 +229,20 @@ def test_rows_of_each_label_are_shuffled_anew(device):
         assert_same_bits(one, same)
         for label in (0, 1, -1):
             assert set(one[labels[one] == label]) != set(other[labels[other] == label])
-    # A rarer label's second pass goes through its rows in another order than the first.
+    # The second pass through the rows of a rare label has another order than the first pass.
     passes = [np.concatenate([b[labels[b] == -1] for b in first[i : i + 2]]) for i in (0, 2)]
     assert sorted(passes[0]) == sorted(passes[1])
     assert passes[0].tolist() != passes[1].tolist()
 
 
-def test_without_shuffling_the_order_is_that_of_the_table():
+def test_without_shuffling_rows_keep_the_order_of_the_table():
     loader = BatchLoader(rows_of(LABELS), 10)
     assert np.concatenate(positions(loader)).tolist() == list(range(48))
     assert len(loader) == 5
 
 
-@every_detector
-def test_a_training_has_rows_of_each_label_in_every_batch(name, device):
+@every_labelled_detector
+def test_every_batch_of_a_training_has_rows_of_each_label(name, device):
     seen = []
 
     class Watch(Spy):
@@ -254,7 +256,7 @@ def test_a_training_has_rows_of_each_label_in_every_batch(name, device):
     rows = table(n_samples=200)
     detector = tiny(name, device=device, max_epochs=1, callbacks=[Watch("", None)])
     detector.fit(rows, labels=labels)
-    assert len(seen) == 13  # 195 rows without label, 16 at once
+    assert len(seen) == 13  # 195 unlabeled rows, 16 at a time
     known = {tuple(row): label for row, label in zip(rows.astype(np.float32), labels, strict=True)}
     for x, batch in seen:
         assert [np.sum(batch == label) for label in (1, -1)] == [2, 3]
@@ -262,16 +264,16 @@ def test_a_training_has_rows_of_each_label_in_every_batch(name, device):
     assert [np.sum(batch == 0) for _, batch in seen] == [16] * 12 + [3]
 
 
-def test_the_number_of_epochs_follows_from_the_number_of_batches(device, monkeypatch):
+def test_the_auto_number_of_epochs_depends_on_the_number_of_batches(device, monkeypatch):
     monkeypatch.setattr(skgad.WALDO, "auto_steps", 12)
     labels = np.repeat([1, 0], [8, 40])
     params = {"max_epochs": "auto", "batch_size": 10}
     detector = tiny("WALDO", device=device, **params).fit(table(), labels=labels)
-    assert detector.n_iter_ == 3  # of four batches
+    assert detector.n_iter_ == 3  # with four batches each
     assert detector.history_[-1, "train_batch_count"] == 4
 
 
-def test_the_learning_rate_falls_to_the_end_of_the_training(device):
+def test_the_learning_rate_decreases_until_the_end_of_the_training(device):
     rates = {0: [], 24: []}
     for n_known, seen in rates.items():
 
@@ -291,7 +293,7 @@ def test_the_learning_rate_falls_to_the_end_of_the_training(device):
 
 
 def held_out(name, device, rows, labels, **params):
-    """Rows and labels that a training sees, and those that early stopping watches."""
+    """A detector, and the rows with labels that it was trained on and that were held out."""
     seen = {True: [], False: []}
 
     class Watch(Spy):
@@ -305,8 +307,8 @@ def held_out(name, device, rows, labels, **params):
     return detector, seen[True], seen[False]
 
 
-@every_detector
-def test_held_out_rows_are_of_each_label_but_no_known_outliers(name, device):
+@every_labelled_detector
+def test_held_out_rows_have_each_label_except_that_of_known_outliers(name, device):
     rows, labels = table(n_samples=100), np.repeat([1, 0, -1], [20, 60, 20])
     detector, train, valid = held_out(name, device, rows, labels, validation_fraction=0.2)
     known = {(*row, label) for row, label in zip(rows.astype(np.float32), labels, strict=True)}
@@ -324,12 +326,12 @@ def test_held_out_rows_are_of_each_label_but_no_known_outliers(name, device):
     assert (detector.labels_[labels != 0] == labels[labels != 0]).all()
 
 
-@every_detector
+@every_labelled_detector
 @pytest.mark.parametrize("label", [1, 0])
 def test_a_single_row_of_a_label_cannot_be_held_out(name, label, device):
     labels = np.full(48, 1 - abs(label))
     labels[11] = label
-    with pytest.raises(ValueError, match=f"a single row with the label {label}.*early_stopping"):
+    with pytest.raises(ValueError, match=f"early_stopping.*only one row has the label {label}"):
         tiny(name, device=device, early_stopping=True).fit(table(), labels=labels)
     tiny(name, device=device).fit(table(), labels=labels)
 
@@ -338,7 +340,7 @@ def test_a_single_row_of_a_label_cannot_be_held_out(name, label, device):
     ("fraction", "counts"),
     [(0.02, (5, 40, 5)), (0.1, (2, 15, 2)), (0.1, (2, 2, 100)), (0.1, (0, 2, 100))],
 )
-def test_early_stopping_watches_something_or_says_why_not(fraction, counts, device):
+def test_early_stopping_monitors_held_out_rows_or_explains_why_it_cannot(fraction, counts, device):
     labels = np.repeat([1, 0, -1], counts)
     rows = table(n_samples=len(labels))
     try:
@@ -351,11 +353,11 @@ def test_early_stopping_watches_something_or_says_why_not(fraction, counts, devi
         assert np.isfinite(detector.history_[-1, "valid_loss"])
 
 
-# ------------------------------------------------------------------------- training goes on
+# -------------------------------------------------------------------------- resumed training
 
 
-@every_detector
-def test_two_trainings_with_labels_are_one(name, device):
+@every_labelled_detector
+def test_a_resumed_training_with_labels_equals_a_single_one(name, device):
     once = tiny(name, device=device, max_epochs=4).fit(table(), labels=LABELS)
     again = tiny(name, device=device, max_epochs=2, warm_start=True).fit(table(), labels=LABELS)
     again.fit(table(), labels=LABELS)
@@ -367,8 +369,8 @@ def test_two_trainings_with_labels_are_one(name, device):
     assert_same_bits(again.labels_, once.labels_)
 
 
-@every_detector
-def test_training_can_begin_and_go_on_with_other_labels(name, device):
+@every_labelled_detector
+def test_partial_fit_accepts_other_labels_in_each_call(name, device):
     detector = tiny(name, device=device).partial_fit(table(), labels=LABELS)
     assert detector.n_iter_ == 1
     assert (detector.labels_[LABELS != 0] == LABELS[LABELS != 0]).all()
@@ -381,8 +383,8 @@ def test_training_can_begin_and_go_on_with_other_labels(name, device):
     assert detector.labels_.tolist() == [1]
 
 
-@every_detector
-def test_a_pickle_keeps_the_labels(name, device):
+@every_labelled_detector
+def test_pickling_keeps_the_labels(name, device):
     detector = tiny(name, device=device).fit(table(), labels=LABELS)
     loaded = pickle.loads(pickle.dumps(detector))
     assert_same_bits(loaded.labels_, detector.labels_)
@@ -392,10 +394,10 @@ def test_a_pickle_keeps_the_labels(name, device):
     assert_same_bits(state(loaded), state(detector))
 
 
-@every_detector
+@every_labelled_detector
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("make", [sparse.csr_array, sparse.csc_matrix])
-def test_sparse_rows_have_labels_too(name, early_stopping, make, device):
+def test_labels_of_sparse_rows_are_those_of_dense_rows(name, early_stopping, make, device):
     rows = table() * (np.arange(4) < np.arange(48)[:, None] % 5)
     dense, thin = (
         tiny(name, device=device, early_stopping=early_stopping).fit(X, labels=LABELS)
@@ -417,7 +419,7 @@ def routing():
 
 @pytest.fixture
 def fits(monkeypatch):
-    """Rows and labels of every training."""
+    """Rows and labels of each fit."""
     seen, fit = [], BaseDetector._fit
 
     def record(self, X, y=None, *, labels=None, **kwargs):
@@ -429,16 +431,16 @@ def fits(monkeypatch):
 
 
 def marked():
-    """Rows whose first column is their label."""
+    """Rows with their labels in the first column."""
     return np.column_stack([LABELS, table(n_features=3)])
 
 
 def roc_auc():
-    """A scorer that leaves the labels to the detector."""
+    """A scorer that does not request the known labels."""
     return get_scorer("roc_auc").set_score_request(labels=False)
 
 
-#: A step before the detector that tells the rows that went through it.
+#: A step before the detector that marks the rows by their sign.
 FLIP = FunctionTransformer(np.negative)
 
 
@@ -449,8 +451,8 @@ def assert_together(fits, n_fits, n_rows, sign=1):
         assert_same_bits(sign * X[:, 0], np.asarray(labels, float))
 
 
-@every_detector
-def test_labels_pass_through_a_pipeline(name, device, routing, fits):
+@every_labelled_detector
+def test_labels_are_routed_through_a_pipeline(name, device, routing, fits):
     detector = tiny(name, device=device, max_epochs=1).set_fit_request(labels=True)
     pipeline = make_pipeline(FLIP, detector).fit(marked(), labels=LABELS)
     assert_together(fits, 1, [48], sign=-1)
@@ -458,13 +460,13 @@ def test_labels_pass_through_a_pipeline(name, device, routing, fits):
     assert_same_bits(known, LABELS[LABELS != 0])
 
 
-def test_labels_pass_through_a_pipeline_by_name_too(device, fits):
+def test_labels_are_passed_through_a_pipeline_by_the_name_of_the_step(device, fits):
     pipeline = make_pipeline(FLIP, tiny("WALDO", device=device, max_epochs=1))
     pipeline.fit(marked(), waldo__labels=LABELS)
     assert_together(fits, 1, [48], sign=-1)
 
 
-@every_detector
+@every_labelled_detector
 def test_labels_are_split_with_the_rows_in_a_search(name, device, routing, fits):
     detector = tiny(name, device=device, max_epochs=1).set_fit_request(labels=True)
     search = GridSearchCV(
@@ -478,7 +480,7 @@ def test_labels_are_split_with_the_rows_in_a_search(name, device, routing, fits)
     assert len(search.best_estimator_[-1].labels_) == 48
 
 
-@every_detector
+@every_labelled_detector
 def test_labels_are_split_with_the_rows_in_cross_validation(name, device, routing, fits):
     detector = tiny(name, device=device, max_epochs=1).set_fit_request(labels=True)
     results = cross_validate(
@@ -495,15 +497,15 @@ def test_labels_are_split_with_the_rows_in_cross_validation(name, device, routin
     assert [len(estimator[-1].labels_) for estimator in results["estimator"]] == [32] * 3
 
 
-@every_detector
-def test_labels_that_nobody_asked_for_are_an_error(name, device, routing):
+@every_labelled_detector
+def test_labels_that_are_not_requested_raise_an_error(name, device, routing):
     pipeline = make_pipeline(FLIP, tiny(name, device=device))
     with pytest.raises(UnsetMetadataPassedError, match=f"labels.*{name}.fit"):
         pipeline.fit(marked(), labels=LABELS)
 
 
-@every_detector
-def test_labels_are_requested_for_partial_fit_too(name, routing):
+@every_labelled_detector
+def test_labels_can_be_requested_for_partial_fit(name, routing):
     detector = tiny(name).set_partial_fit_request(labels=True).set_fit_request(labels="known")
     request = detector.get_metadata_routing()
     assert request.partial_fit.requests == {"labels": True}
@@ -511,14 +513,14 @@ def test_labels_are_requested_for_partial_fit_too(name, routing):
 
 
 @pytest.mark.parametrize("name", sorted({*DETECTORS} - {*LABELLED}))
-def test_other_detectors_take_no_labels(name):
+def test_other_detectors_do_not_accept_labels(name):
     with pytest.raises(TypeError, match="labels"):
         tiny(name).fit(table(), labels=LABELS)
 
 
-@every_detector
+@every_labelled_detector
 @pytest.mark.parametrize("routed", [False, True])
-def test_the_truth_does_not_leak_through_y(name, routed, device, fits):
+def test_true_labels_do_not_leak_through_y(name, routed, device, fits):
     truth = LABELS == -1
     detector = tiny(name, device=device, max_epochs=1)
     with sklearn.config_context(enable_metadata_routing=routed):
@@ -530,8 +532,8 @@ def test_the_truth_does_not_leak_through_y(name, routed, device, fits):
         assert_same_bits(state(clone(detector).partial_fit(table(), y)), without)
 
 
-@every_detector
-def test_labels_go_with_fit_predict_and_fit_transform(name, device):
+@every_labelled_detector
+def test_fit_predict_and_fit_transform_accept_labels(name, device):
     expected = tiny(name, device=device).fit(table(), labels=LABELS)
     decided = tiny(name, device=device).fit_predict(table(), labels=LABELS)
     assert_same_bits(decided, expected.predict(table()))
