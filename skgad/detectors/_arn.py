@@ -211,13 +211,14 @@ class ARNGame(Game):
         self.relative_variance.copy_(variance_hat / variance.clamp(min=EPS))
         spread = (x - x.mean(0)).norm(dim=-1).mean()
         self.variant_distance.copy_((x - outliers).norm(dim=-1).mean() / spread.clamp(min=EPS))
-        self.warn_if_collapsed()
 
-    def warn_if_collapsed(self):
-        """Warn if the codes carry no information about the rows."""
-        variance, kl = self.relative_variance.item(), self.kl_divergence.item()
-        is_trained = self.n_batches >= MIN_BATCHES
-        if is_trained and variance < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
+    @classmethod
+    def check_training(cls, games):
+        """Warn if the codes of a member carry no information about the rows."""
+        member = min(games, key=lambda game: game.relative_variance.item())
+        variance, kl = member.relative_variance.item(), member.kl_divergence.item()
+        is_trained = member.n_batches >= MIN_BATCHES
+        if is_trained and variance < 0.01 and kl < member.free_bits * member.latent_dim + 0.1:
             warn(
                 f"The codes collapsed to the prior: their KL divergence from it is {kl:.2g} nats, "
                 f"and the variance of the reconstructions is {variance:.2g} times that of the "

@@ -321,6 +321,7 @@ class BaseDetector(
                         ConvergenceWarning,
                     )
                 self.__dict__.update(fitted_attributes(net))
+                self.game_class.check_training(net.module_.scorers)
         task.end()
         return self
 

@@ -1,7 +1,7 @@
 """Games: the networks of a method and the order in which its players move."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
@@ -172,6 +172,16 @@ class Game(nn.Module, ABC):
             As in :meth:`prepare`.
         labels : ndarray of shape (n_samples,)
             Known labels of the rows.
+        """
+
+    @classmethod
+    def check_training(cls, games: Sequence["Game"]) -> None:
+        """Warn about a training that went wrong. Called once at the end of `fit`.
+
+        Parameters
+        ----------
+        games : sequence of Game
+            The finalized members of the ensemble.
         """
 
     @property

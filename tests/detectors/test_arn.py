@@ -1153,3 +1153,9 @@ WRONG = {
 def test_invalid_parameters_raise_an_error(name, value):
     with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter of ARN must be"):
         make(**{name: value}).fit(table())
+
+
+def test_a_collapse_of_several_members_is_reported_once():
+    with pytest.warns(ConvergenceWarning, match="collapsed to the prior") as caught:
+        make(n_members=3, kl_weight=1000.0, max_epochs=60, free_bits=0.0).fit(table())
+    assert len(caught) == 1
