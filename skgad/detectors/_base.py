@@ -668,7 +668,7 @@ class LabelledDetector(BaseDetector):
 
     @property
     def labels_(self) -> IntArray:
-        """Known label of each training row, or the decision if it is unlabelled."""
+        """Known label of each training row, or the decision if it is unlabeled."""
         check_is_fitted(self)
         decided = np.where(self.train_scores_ < self.offset_, -1, 1)
         return np.where(self._known_labels, self._known_labels, decided)
@@ -685,8 +685,8 @@ class LabelledDetector(BaseDetector):
         y : Ignored
             Present for API consistency by convention.
         labels : array-like of shape (n_samples,) or None, default=None
-            Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabelled rows. None
-            means that all rows are unlabelled. Every mini-batch contains rows of each label.
+            Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabeled rows. None
+            means that all rows are unlabeled. Every mini-batch contains rows of each label.
 
         Returns
         -------

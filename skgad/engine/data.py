@@ -80,8 +80,8 @@ class Rows(Dataset):
         with one exception: a dense table that takes less than half of a GPU's free memory is
         moved there once.
     labels : ndarray of shape (n_samples,) or None, default=None
-        Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabelled rows. None
-        means that all rows are unlabelled.
+        Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabeled rows. None
+        means that all rows are unlabeled.
     device : str or torch.device, default="cpu"
         Device of the tensors.
 

@@ -124,7 +124,7 @@ class Game(nn.Module, ABC):
         x : Tensor of shape (batch_size, n_features)
             Training rows.
         labels : Tensor of shape (batch_size,) or None
-            Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabelled rows.
+            Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabeled rows.
 
         Yields
         ------

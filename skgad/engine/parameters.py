@@ -13,7 +13,8 @@ ANNOTATIONS = "__annotations__"
 PARAMETERS = """
 networks : object or None, default=None
     Family of networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with their
-    methods. The networks of this method are {networks}. None is ``MLP()``.
+    methods. None is ``MLP()``. The networks of this method are
+    {networks}.
 
 ema_decay : float or None, default={ema_decay}
     Decay of the exponential moving average of the weights, see
@@ -28,7 +29,8 @@ n_members : int, default=1
 
 contamination : "auto" or float, default="auto"
     Proportion of outliers among the training rows, in (0, 0.5]. `offset_` is this quantile of the
-    training scores. "auto" {auto_threshold}.
+    training scores. "auto"
+    {auto_threshold}.
     See :ref:`thresholds`. Use :meth:`set_threshold` to change it after `fit`.
 
 max_epochs : "auto" or int, default="auto"
