@@ -36,36 +36,36 @@ class ALADGame(EncoderDecoderGame):
 
     def play(self, x, labels=None):
         E, G = self.encoder, self.decoder
+        D_xz, D_xx, D_zz = self.d_xz, self.d_xx, self.d_zz
         z = self.sample_latent(x)
         z_x, x_z = E(x), G(z)
-        duels = [
-            (self.d_xz, (x, z_x), (x_z, z)),
-            (self.d_xx, (x, x), (x, G(z_x))),
-        ]
-        if self.d_zz is not None:
-            duels += [(self.d_zz, (z, z), (z, E(x_z)))]
+        x_hat = G(z_x)
+        pairs = [(D_xz, (x, z_x), (x_z, z)), (D_xx, (x, x), (x, x_hat))]
+        if D_zz is not None:
+            z_hat = E(x_z)
+            pairs += [(D_zz, (z, z), (z, z_hat))]
 
-        judged = [D.judge(real, fake) for D, real, fake in duels]
-        yield "discriminator", sum(call_real(real) + call_fake(fake) for real, fake in judged)
+        logits = [D.judge(real, fake) for D, real, fake in pairs]
+        yield "discriminator", sum(call_real(real) + call_fake(fake) for real, fake in logits)
 
-        loss = call_fake(self.d_xz(x, z_x))
-        for (D, _, fake), weight in zip(duels, (1, 1, self.latent_weight), strict=False):
-            loss = loss + weight * call_real(D(*fake))
+        loss = call_fake(D_xz(x, z_x)) + call_real(D_xz(x_z, z)) + call_real(D_xx(x, x_hat))
+        if D_zz is not None:
+            loss = loss + self.latent_weight * call_real(D_zz(z, z_hat))
         yield "generator", loss
 
     def score(self, x):
-        D, x_hat = self.d_xx, self.decoder(self.encoder(x))
+        f, x_hat = self.d_xx.features, self.reconstruct(x)
         match self.score_type:
             case "features":
-                return (D.features(x, x) - D.features(x, x_hat)).abs().sum(-1)
+                return (f(x, x) - f(x, x_hat)).abs().sum(-1)
             case "l1":
                 return (x - x_hat).abs().sum(-1)
             case "l2":
                 return (x - x_hat).norm(dim=-1)
             case "logits":
-                return -D(x, x_hat)
+                return -self.d_xx(x, x_hat)
             case "combined":
-                features = (D.features(x, x) - D.features(x, x_hat)).abs().sum(-1)
+                features = (f(x, x) - f(x, x_hat)).abs().sum(-1)
                 return (features * (x - x_hat).norm(dim=-1)).sqrt()
 
     def validation_loss(self, x):
@@ -76,8 +76,10 @@ class ALADGame(EncoderDecoderGame):
 class ALAD(BaseDetector):
     r"""Adversarially learned anomaly detection (ALAD) [1]_.
 
-    An encoder :math:`E` and a decoder :math:`G` play against three discriminators of pairs,
-    whose logits are :math:`D`, with :math:`z \sim N(0, I)`:
+    ALAD trains an encoder and a decoder against three discriminators, and scores a row by comparing
+    it with its reconstruction.
+
+    Each discriminator sees pairs, and learns to tell a real pair from a fake one:
 
     .. math::
 
@@ -85,18 +87,21 @@ class ALAD(BaseDetector):
         D_{xx}:\; (x, x) \text{ against } (x, G(E(x))), \quad
         D_{zz}:\; (z, z) \text{ against } (z, E(G(z))).
 
-    :math:`D_{xz}` makes the two joint distributions of rows and codes agree, :math:`D_{xx}` and
-    :math:`D_{zz}` make :math:`G` and :math:`E` inverse to each other. For each pair
-    of a first ("real") and a second ("fake") kind, the discriminators descend
-    :math:`-\log \sigma(D(real)) - \log(1 - \sigma(D(fake)))`, and encoder and decoder
-    descend the same with the two kinds exchanged. The anomaly score of a row compares it
-    with its reconstruction :math:`\hat x = G(E(x))` in the features :math:`f` of
-    :math:`D_{xx}`, which are the activations of its last hidden layer,
+    Here, :math:`E` is the encoder, :math:`G` is the decoder, and :math:`z \sim N(0, I)`.
+    :math:`D_{xz}` makes the two joint distributions of rows and codes agree. :math:`D_{xx}` and
+    :math:`D_{zz}` make :math:`G` and :math:`E` inverse to each other. With the logits :math:`D`,
+    the discriminators minimize :math:`-\log \sigma(D(real)) - \log(1 - \sigma(D(fake)))`, summed
+    over the three. Encoder and decoder minimize the same sum with real and fake exchanged.
+
+    The anomaly score of the paper compares a row with its reconstruction :math:`\hat x = G(E(x))`
+    in the features :math:`f` of :math:`D_{xx}`, which are the activations of its last hidden layer:
 
     .. math:: A(x) = \| f(x, x) - f(x, \hat x) \|_1 .
 
-    Train it on rows that are all or nearly all normal, with scaled features. See the
+    Train the detector on rows that are all, or nearly all, normal, and scale the features. See the
     :ref:`user guide <alad>`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -104,20 +109,20 @@ class ALAD(BaseDetector):
         Number of dimensions of a code.
 
     latent_discriminator : bool, default=True
-        Whether :math:`D_{zz}` plays. False is the ablation "no DL" of the paper.
+        Whether there is a discriminator :math:`D_{zz}`. False is the ablation "no DL" of the paper.
 
     latent_weight : float, default=0.1
         Weight of :math:`D_{zz}` in the loss of encoder and decoder. The paper has 1.
 
     spectral_norm : bool, default=False
-        Whether to divide the weights of the encoder and of the discriminators by their
-        largest singular value, as the paper's section IV-B proposes.
+        Whether to divide the weights of the encoder and of the discriminators by their largest
+        singular value, as section IV-B of the paper proposes.
 
     score_type : {"features", "l1", "l2", "logits", "combined"}, default="combined"
-        Anomaly score: "features" is :math:`A(x)`; "l1" and "l2" are the norms of
-        :math:`x - \hat x`; "logits" is :math:`-D_{xx}(x, \hat x)`; "combined", not from
-        the paper, is the geometric mean of "features" and "l2", which needs no common unit.
-        (A parameter called `score` would hide the method of that name from scikit-learn.)
+        Anomaly score. "features" is :math:`A(x)`. "l1" and "l2" are the norms of
+        :math:`x - \hat x`. "logits" is :math:`-D_{xx}(x, \hat x)`. "combined" is the geometric mean
+        of "features" and "l2", which needs no common unit; it is not from the paper. (A parameter
+        called `score` would hide the method of that name from scikit-learn.)
 
     {shared_parameters}
 
@@ -127,33 +132,37 @@ class ALAD(BaseDetector):
 
     See Also
     --------
+    RCGAN : Shows one of the discriminators noise, and has no discriminator of codes.
     sklearn.ensemble.IsolationForest : Isolates rows by random splits.
-    sklearn.neighbors.LocalOutlierFactor : Compares densities of neighbourhoods.
+    sklearn.neighbors.LocalOutlierFactor : Compares the densities of neighborhoods.
 
     Notes
     -----
-    Where this departs from the paper and from the code that its authors released:
+    The discriminators that `networks` builds are of the class
+    :class:`skgad.networks.Discriminator`, which computes the features.
 
-    - The generators' loss is the flipped one of the released code; the paper writes the minimax
-      loss, whose gradient vanishes when the discriminators win. Terms that do not
-      depend on the moving player are left out.
-    - The paper prints :math:`1 - \log D` where :math:`\log(1 - D)` is meant, and the score
+    Deviations from the paper and from the code released by its authors:
+
+    - The loss of encoder and decoder exchanges the labels, as in the released code. The paper
+      writes the minimax loss, whose gradient vanishes when the discriminators win. Terms that do
+      not depend on the moving player are omitted.
+    - The paper prints :math:`1 - \log D` where :math:`\log(1 - D)` is meant. It prints the score
       "logits" without the minus sign that makes larger values more anomalous.
-    - Both moves of a batch use the same rows and codes; the released code draws them twice. An
-      incomplete last batch is used; there it is dropped.
-    - The moving average has a decay of 0.99 and starts with a warm-up. The paper's 0.999 goes
-      with its learning rate of 1e-5; at the rate used here the networks move too far in
-      a thousand mini-batches for their average to be a network that works.
-    - Early stopping watches the mean absolute error of the reconstructions of held-out rows. The
-      released code watches their mean score, whose unit grows while :math:`D_{xx}` learns, so that
-      untrained networks would win.
-    - Layers (leaky ReLUs throughout, no dropout, no batch-norm), batch size, learning rate, number
-      of epochs, `latent_weight` and `score_type` are chosen on
-      development data, for tables of any size. The paper's lr=1e-5 and 100 epochs train next to
-      nothing on a few hundred rows, and with a weight of 1 :math:`D_{zz}` asks for codes that
-      survive a decoder into fewer dimensions than the codes have.
-      ``benchmarks/alad/networks.py`` builds the paper's networks.
-    - Spectral normalisation acts. In the released code its flag is not used for tables.
+    - Both moves of a mini-batch use the same rows and codes. The released code draws them twice.
+    - An incomplete last mini-batch is used. The released code drops it.
+    - The moving average of the weights has a decay of 0.99 and a warm-up. The decay of 0.999 in the
+      released code goes with its learning rate of 1e-5. At the learning rate used here, the
+      networks move so far in a thousand mini-batches that their average does not work as a network.
+    - Early stopping monitors the mean absolute error of the reconstructions of held-out rows. The
+      released code monitors their mean score. The unit of the score grows while :math:`D_{xx}`
+      learns, so that untrained networks would win.
+    - The layers (leaky ReLUs throughout, no dropout, no batch-norm), the batch size, the learning
+      rate, the number of epochs, `latent_weight` and `score_type` are chosen on development data,
+      for tables of any size. With the learning rate of 1e-5 and the 100 epochs of the paper, a
+      table of a few hundred rows is hardly trained. With a weight of 1, :math:`D_{zz}` requires
+      codes to survive a decoder into fewer dimensions than the codes have.
+      ``benchmarks/alad/networks.py`` builds the networks of the paper.
+    - `spectral_norm` has an effect on tables. The released code ignores it for tables.
 
     References
     ----------

@@ -17,15 +17,15 @@ from ..networks import build, spectrally_normalized
 from ..networks._build import image_shape
 from ._base import LabelledDetector
 
-#: Codes of training rows that are kept to draw others from.
+#: Number of codes of training rows that are stored for sampling.
 N_CODES = 1000
 
-#: Negatives that are made for each row of a mini-batch, as in the authors' code.
-NEGATIVE_SHARE = 0.1
+#: Number of negatives for each row of a mini-batch, as in the authors' code.
+NEGATIVES_PER_ROW = 0.1
 
 
 class AMAGame(EncoderDecoderGame):
-    """The game of AMA: a critic tells rows from their mirror images, the autoencoder's."""
+    """The game of AMA: a critic of pairs of rows against an autoencoder."""
 
     players = {"critic": ("critic",), "autoencoder": ("encoder", "decoder")}
 
@@ -38,10 +38,10 @@ class AMAGame(EncoderDecoderGame):
         self.critic = build(networks, "critic", "discriminator", n_features, n_features)
         if self.spectral_norm:
             self.critic = spectrally_normalized(self.critic)
-        self.register_buffer("warm_up_left", torch.tensor(0))  # mini-batches
+        self.register_buffer("warm_up_left", torch.tensor(0))  # number of mini-batches
         self.register_buffer("codes", torch.zeros(N_CODES, latent_dim))
         self.register_buffer("r_mean", torch.tensor(0.0))
-        self.register_buffer("r_sd", torch.tensor(1.0))
+        self.register_buffer("r_std", torch.tensor(1.0))
 
     def play(self, x, labels=None):
         E, G, D = self.encoder, self.decoder, self.critic
@@ -53,13 +53,13 @@ class AMAGame(EncoderDecoderGame):
 
         rows = torch.cat([x, x_neg, x_mix])
         mirrored = G(torch.cat([z, z_mix]))
-        parts = ((x, 1), (x_neg, -self.negative_weight), (x_mix, self.interpolation_weight))
-        weight = torch.cat([share(part, total) for part, total in parts])
+        terms = ((x, 1), (x_neg, -self.negative_weight), (x_mix, self.interpolation_weight))
+        weight = torch.cat([equal_weights(part, total) for part, total in terms])
         for _ in range(self.n_critic):
-            same, other = D.judge((rows, rows), (rows, mirrored))
-            loss = (weight * (other - same)).sum()
+            real, fake = D.judge((rows, rows), (rows, mirrored))
+            loss = (weight * (fake - real)).sum()
             if self.gradient_penalty_weight:
-                loss = loss + self.gradient_penalty_weight * self.penalty(rows, mirrored)
+                loss = loss + self.gradient_penalty_weight * self.slope_penalty(rows, mirrored)
             yield "critic", loss
 
         loss = -(weight * D(rows, mirrored)).sum()
@@ -67,24 +67,31 @@ class AMAGame(EncoderDecoderGame):
 
     @torch.no_grad()
     def make_negatives(self, x):
-        """Decode codes that are atypical of the rows; none in the warm-up."""
+        """Decode codes that are atypical of the rows. There are none during the warm-up."""
         if self.negatives is None:
             return x[:0]
         if self.warm_up_left > 0:
             self.warm_up_left -= 1
             return x[:0]
-        n_rows = math.ceil(NEGATIVE_SHARE * len(x))
-        return self.decoder(atypical(self.encoder(x), n_rows, self.negatives, self.delta))
+        n_codes = math.ceil(NEGATIVES_PER_ROW * len(x))
+        z = draw_atypical_codes(self.encoder(x), n_codes, self.negatives, self.delta)
+        return self.decoder(z)
 
     def interpolate(self, x, z_x):
-        """Mix the codes of each `n_interpolated` rows; each row with the mixture that it is in."""
+        """Mix the codes of each `n_interpolated` rows.
+
+        Returns the rows that are in a mixture, and the mixture of each of them.
+        """
         k = self.n_interpolated
         n_mixed = len(x) // k * k if self.interpolation_weight else 0
-        z = mix(z_x[:n_mixed].unflatten(0, (-1, k)))
+        z = mix_codes(z_x[:n_mixed].unflatten(0, (-1, k)))
         return x[:n_mixed], z.repeat_interleave(k, dim=0)
 
-    def penalty(self, x, x_hat):
-        """How far the critic's slopes between two kinds of pairs are from 1."""
+    def slope_penalty(self, x, x_hat):
+        """Mean squared difference between the slopes of the critic and 1.
+
+        The slopes are those at random points between the pairs ``(x, x)`` and ``(x, x_hat)``.
+        """
         between = torch.lerp(x, x_hat, torch.rand_like(x[:, :1]))
         _, slopes = vjp(lambda *pair: self.critic(*pair).sum(), (x, between), create_graph=True)
         slopes = torch.cat(slopes, dim=-1)
@@ -95,73 +102,76 @@ class AMAGame(EncoderDecoderGame):
             norms = slopes.norm(dim=-1)
         return (norms - 1).square().mean()
 
-    def distance(self, x, x_hat):
-        """Distance of rows and their images in the features of the critic."""
+    def feature_distance(self, x, x_hat):
+        """Distance between rows and their mirror images in the features of the critic."""
         f = self.critic.features
         return (f(x, x) - f(x, x_hat)).abs().sum(-1)
 
     def score(self, x):
         x_hat = self.reconstruct(x)
-        R = self.distance(x, x_hat)
+        R = self.feature_distance(x, x_hat)
         match self.score_type:
             case "likelihood":
-                return (R - self.r_mean).abs() / self.r_sd
+                return (R - self.r_mean).abs() / self.r_std
             case "features":
                 return R
             case "combined":
                 return (R * (x - x_hat).norm(dim=-1)).sqrt()
 
     def finalize(self, apply, labels):
-        """Store the moments of the training rows' R-scores, and some of their codes."""
+        """Store the moments of the R-scores of the training rows, and some of their codes."""
         normal = np.flatnonzero(labels != -1)
-        R = apply(lambda x: self.distance(x, self.reconstruct(x)), normal).astype(float)
+        R = apply(lambda x: self.feature_distance(x, self.reconstruct(x)), normal).astype(float)
         self.r_mean.fill_(R.mean())
-        self.r_sd.fill_(R.std() or 1.0)
+        self.r_std.fill_(R.std() or 1.0)
         rows = normal[np.arange(N_CODES) * len(normal) // N_CODES]
         self.codes.copy_(torch.from_numpy(apply(self.encode, rows)))
 
     def sample(self, n_samples, device):
         z = self.codes[torch.randint(N_CODES, (n_samples, self.n_interpolated))]
-        return self.decoder(mix(z))
+        return self.decoder(mix_codes(z))
 
     def sample_outliers(self, n_samples, device):
         where = self.negatives or "outward"
-        return self.decoder(atypical(self.codes, n_samples, where, self.delta))
+        return self.decoder(draw_atypical_codes(self.codes, n_samples, where, self.delta))
 
     def validation_loss(self, x):
         return (x - self.reconstruct(x)).square().mean()
 
 
-def share(rows, weight):
-    """The weight, divided among the rows."""
-    return rows.new_full((len(rows),), weight / max(len(rows), 1))
+def equal_weights(rows, total):
+    """Equal weights of the rows, with a given sum."""
+    return rows.new_full((len(rows),), total / max(len(rows), 1))
 
 
-def mix(z):
-    """Random points in the simplexes of codes; shape (n, k, latent_dim) to (n, latent_dim)."""
+def mix_codes(z):
+    """Mix groups of codes with random weights; (n, k, latent_dim) to (n, latent_dim)."""
     alpha = 0.5 * torch.rand(*z.shape[:2], 1).to(z)
     return (alpha * z).sum(1) / alpha.sum(1)
 
 
-def atypical(z, n_codes, where, delta):
-    """Draw codes that are not typical of given ones."""
+def draw_atypical_codes(z, n_codes, where, delta):
+    """Draw codes that are not typical of the codes ``z``.
+
+    The mean and the standard deviations of ``z`` are the origin and the units of the spheres.
+    """
     if where == "box":
         low, high = z.amin(0), z.amax(0)
         margin = delta * (high - low) / 2
         return low - margin + (high - low + 2 * margin) * torch.rand(n_codes, z.shape[1]).to(z)
-    side = -min(delta, 1) if where == "inward" else delta
+    offset = -min(delta, 1) if where == "inward" else delta
     direction = normalize(torch.randn(n_codes, z.shape[1]), dim=-1)
-    radius = z.shape[1] ** 0.5 * (1 + side * torch.rand(n_codes, 1))
+    radius = z.shape[1] ** 0.5 * (1 + offset * torch.rand(n_codes, 1))
     return z.mean(0) + z.std(0, correction=0) * (radius * direction).to(z)
 
 
 class WarmUp(Callback):
-    """Tell the games of a first training for how many mini-batches there are no negatives.
+    """Set the number of mini-batches without negatives at the start of a first training.
 
     Parameters
     ----------
     duration : int or float
-        Number of epochs, or a share of the training.
+        Number of epochs if it is an int, proportion of the training if it is a float.
     """
 
     def __init__(self, duration):
@@ -182,31 +192,37 @@ class WarmUp(Callback):
 class AMA(LabelledDetector):
     r"""Adversarial mirrored autoencoder (AMA) [1]_.
 
-    A critic :math:`D` looks at pairs and learns to rate a row beside itself, :math:`(x, x)`,
-    above a row beside its mirror image :math:`(x, \hat x)`, :math:`\hat x = G(E(x))`; encoder
-    :math:`E` and generator :math:`G` learn to make the two alike. A penalty holds the slopes of the
-    critic to 1. The largest difference :math:`W(P) = E_{x \sim P}[D(x, x) - D(x, \hat x)]` that is
-    then possible is a Wasserstein distance of the two kinds of pairs. The objective of the paper
-    (equations 2 to 4) is
+    AMA trains an autoencoder against a critic of pairs of rows, and scores a row by comparing it
+    with its reconstruction.
+
+    The critic :math:`D` rates a row with itself, :math:`(x, x)`, and a row with its mirror image,
+    :math:`(x, \hat x)` with :math:`\hat x = G(E(x))`. It learns to rate the first pair above the
+    second. The encoder :math:`E` and the generator :math:`G` learn to make the two pairs alike. A
+    penalty holds the slopes of the critic to 1. The largest difference
+    :math:`W(P) = E_{x \sim P}[D(x, x) - D(x, \hat x)]` that is then possible is a Wasserstein
+    distance between the two kinds of pairs. The objective of the paper (equations 2 to 4) is
 
     .. math:: \min_{E, G} \max_D \;
               W(P_X) + \lambda_{inter} W_{inter}(P_X) + \lambda_{reg} E \lVert E(x) \rVert
               - \lambda_{neg} W(Q) .
 
-    :math:`W_{inter}` has mixtures :math:`G(\sum_i \alpha_i E(x_i) / \sum_i \alpha_i)`,
-    :math:`\alpha_i \sim U(0, 1/2)`, in the place of :math:`\hat x`, beside each of the rows that
-    are mixed, so that what lies between codes is normal, too. :math:`Q` are known outliers or, for
-    want of them, decoded codes that are *atypical*: they lie beside the sphere of
-    radius :math:`\sqrt d`, near which :math:`d` numbers of a normal distribution are. What is in
-    :math:`Q` is to be reconstructed badly.
+    :math:`W_{inter}` has mixtures :math:`G(\sum_i \alpha_i E(x_i) / \sum_i \alpha_i)` with
+    :math:`\alpha_i \sim U(0, 1/2)` in the place of :math:`\hat x`, each paired with every row that
+    it mixes. Rows decoded from between the codes of normal rows are then normal, too. :math:`Q`
+    contains rows that the autoencoder should reconstruct badly. They are known outliers or, if
+    there are none, decoded *atypical* codes. These lie inside or outside of the sphere of radius
+    :math:`\sqrt d`, to which draws from a standard normal distribution in :math:`d` dimensions are
+    close.
 
-    The anomaly score compares a row with its image in the features :math:`f` of the critic, which
-    are the activations of its last hidden layer,
+    The anomaly score compares a row with its mirror image in the features :math:`f` of the critic,
+    which are the activations of its last hidden layer:
 
     .. math:: R(x) = \lVert f(x, x) - f(x, \hat x) \rVert_1 .
 
-    Train it on rows that are all or nearly all normal, with scaled features. See the
+    Train the detector on rows that are all, or nearly all, normal, and scale the features. See the
     :ref:`user guide <ama>`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -214,21 +230,21 @@ class AMA(LabelledDetector):
         Number :math:`d` of dimensions of a code.
 
     n_critic : int, default=1
-        Moves of the critic for each move of encoder and generator, on the same mini-batch. The
-        paper's networks have 5.
+        Number of moves of the critic for each move of encoder and generator, on the same
+        mini-batch. The paper has 5 for its networks.
 
     spectral_norm : bool, default=False
-        Whether to divide the weights of the critic by their largest singular value. The
-        paper does; see the notes.
+        Whether to divide the weights of the critic by their largest singular value. The paper does;
+        see the Notes.
 
     gradient_penalty : {"flattened", "per_pixel"}, default="flattened"
-        Which norms of the critic's slopes are held to 1: "flattened" is the norm over all numbers
-        of a pair; "per_pixel", as in the authors' code, has a norm for each pixel of an image,
-        over the channels of both images, or for each column of a table, over the two rows.
+        Which norms of the slopes of the critic are held to 1. "flattened" is the norm over all
+        numbers of a pair. "per_pixel", as in the authors' code, is one norm for each pixel of an
+        image, over the channels of both images, or for each column of a table, over the two rows.
 
     gradient_penalty_weight : float, default=10.0
         Weight of the mean of :math:`(\lVert \nabla D \rVert - 1)^2` at points between
-        :math:`(x, x)` and :math:`(x, \hat x)`. 0 with `spectral_norm` leaves it at that.
+        :math:`(x, x)` and :math:`(x, \hat x)`. With 0, only `spectral_norm` bounds the slopes.
 
     n_interpolated : int, default=3
         Number of rows whose codes are mixed, at least 2.
@@ -237,41 +253,41 @@ class AMA(LabelledDetector):
         Weight :math:`\lambda_{inter}` of mixtures. The paper has 0.5.
 
     negatives : {"inward", "outward", "box"} or None, default=None
-        Where atypical codes are drawn: uniformly in direction and radius between the sphere of
-        radius :math:`\sqrt d` and that of :math:`\sqrt d - \delta` ("inward") or
-        :math:`\sqrt d + \delta` ("outward"), or anywhere in the box around the codes of the
-        mini-batch ("box", after Sipple [2]_). None makes no negatives, which is best on
-        the development sets. Where some outliers are known (`labels`), they are the negatives, and
+        Where atypical codes are drawn. "inward" and "outward" draw uniformly in direction and
+        radius, between the sphere of radius :math:`\sqrt d` and that of radius
+        :math:`\sqrt d - \delta` or :math:`\sqrt d + \delta`. "box" draws anywhere in the box around
+        the codes of the mini-batch, after Sipple [2]_. None makes no negatives, which is best on
+        the development sets. If some outliers are known (`labels`), they are the negatives, and
         none are made.
 
     delta : float, default=0.5
-        Distance :math:`\delta` of the spheres in units of :math:`\sqrt d`, where "inward" ends at
-        the centre; the margin of the box on both sides in units of half of its widths.
+        Distance :math:`\delta` of the spheres in units of :math:`\sqrt d`. "inward" ends at the
+        center. For "box", it is the margin on both sides, in units of half the width of the box.
 
     negative_weight : float, default=0.1
         Weight :math:`\lambda_{neg}` of negatives, synthetic or known. The paper has 5.
 
     warm_up : float or int, default=0.1
-        How long no negatives are made: a share of the training if it is a float, a number
-        of epochs if it is an int. The paper has 10 of 100 epochs; tables with many rows have few
-        epochs. Known outliers count from the start.
+        How long no negatives are made. A float is a proportion of the training, an int is a number
+        of epochs. The paper has 10 of 100 epochs; tables with many rows have few epochs. Known
+        outliers are used from the start.
 
     regularization_weight : float, default=0.01
         Weight :math:`\lambda_{reg}` of the norm of the codes. The paper has 1.
 
     score_type : {"combined", "features", "likelihood"}, default="combined"
-        Anomaly score: "features" is the R-score :math:`R(x)`; "likelihood" is the paper's
-        A-score, the density of a normal distribution that is fitted to the R-scores of the
-        training rows, here as :math:`|R(x) - \mu| / \sigma`, which has the opposite order and
-        does not become 0 for all rows far away; "combined", not from the paper, is the
-        geometric mean of :math:`R(x)` and :math:`\lVert x - \hat x \rVert_2`.
+        Anomaly score. "features" is the R-score :math:`R(x)`. "likelihood" is the A-score of the
+        paper, the density of a normal distribution that is fitted to the R-scores of the training
+        rows, in the form :math:`|R(x) - \mu| / \sigma`. This form has the opposite order, and does
+        not become 0 for all rows far away. "combined" is the geometric mean of :math:`R(x)` and
+        :math:`\lVert x - \hat x \rVert_2`; it is not from the paper.
 
     {shared_parameters}
 
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        For each training row what `labels` say of it, or else the decision: -1 for outliers,
+        Known label of each training row, or the decision if the row is unlabelled: -1 for outliers,
         1 for inliers.
 
     {shared_attributes}
@@ -283,42 +299,49 @@ class AMA(LabelledDetector):
 
     Notes
     -----
-    The paper has images only; what is for tables here is ours. Where this departs from the paper
-    and from the code that its authors released:
+    The critic that `networks` builds is a :class:`skgad.networks.Discriminator` of pairs of rows.
+
+    The paper has images only. What concerns tables is our own design. Deviations from the paper and
+    from the code released by its authors:
 
     - Weights, learning rate, number of epochs, `n_critic`, `spectral_norm` and `score_type` are
-      chosen on development sets with labels. The paper's are parameters: ``n_critic=5,
-      spectral_norm=True, interpolation_weight=0.5, negative_weight=5, regularization_weight=1,
-      lr=3e-4, lr_schedule="step", max_epochs=100, batch_size=256, warm_up=10,
-      score_type="likelihood", ema_decay=None``. With a spectral norm of 1 in every layer, the
-      slopes of a critic of fully connected layers stay below 1, where the penalty cannot raise
-      them, and the autoencoder learns little from it. The paper's betas of Adam are kept.
-    - The paper's equation (4) compares an atypical :math:`x` with an
-      :math:`\hat x_{neg} = G(z_{neg})` and does not say what :math:`x` is. As in the authors'
-      code, :math:`x = G(z_{neg})` is a row like others and is compared with its own
-      image :math:`G(E(x))`; no gradient goes through the way in which it was made. There is one
-      negative for each ten rows. Each term is a mean over its own rows, as in the paper; the
-      code has one mean over all, in which negatives weigh a ninth of that.
-    - Mixtures are in the loss of encoder and generator, as the paper writes it. In
-      the authors' code they are detached and train the critic alone. Each row is in
-      one mixture; there each is in three.
-    - The paper takes for granted that codes have norms near :math:`\sqrt d`, but the penalty
-      on their norms draws them to 0. Here spheres are those of the standardised codes: the mean
-      and the standard deviations of the codes of the mini-batch are the origin and the units, so
-      that the typical radius is :math:`\sqrt d` whatever the penalty has done. The authors' code
-      has neither :math:`\delta` nor a sphere: it multiplies or divides codes by a number between
-      0 and 1/2, which for "outward" has no bound.
-    - The authors choose "inward" or "outward", :math:`\delta` and the best epoch by about 50 true
-      anomalies of the kind that is tested. Here the defaults are fixed, without synthetic
-      negatives: that is better on the development sets than either, and what a rule without
-      labels most often chooses. The user guide has the figures.
-    - Where negatives are far from the rows, the best critic makes :math:`-W(Q)` a distance, too,
-      and the best autoencoder makes it small: at the optimum of the paper's objective negatives
-      are reconstructed well. What they change, they change on the way there.
-    - The slopes are taken for all pairs, mixtures and negatives included, and for both rows of a
-      pair.
-    - Mean and standard deviation of the R-scores are those of the training rows in evaluation
-      mode without known outliers, and stored.
+      chosen on development sets with labels. The settings of the paper are parameters:
+      ``n_critic=5, spectral_norm=True, interpolation_weight=0.5, negative_weight=5,
+      regularization_weight=1, lr=3e-4, lr_schedule="step", max_epochs=100, batch_size=256,
+      warm_up=10, score_type="likelihood", ema_decay=None``. The betas of Adam are those of the
+      paper.
+    - With a spectral norm of 1 in every layer, the slopes of a critic of fully connected layers
+      stay below 1. The penalty cannot raise them, and the autoencoder learns little from such a
+      critic.
+    - The paper keeps the last weights. Here, `ema_decay` averages them.
+    - Equation (4) of the paper compares an atypical :math:`x` with an
+      :math:`\hat x_{neg} = G(z_{neg})`, and does not say what :math:`x` is. As in the authors'
+      code, :math:`x = G(z_{neg})` is treated as any other row, and is compared with its own image
+      :math:`G(E(x))`. No gradient passes through the way in which it was made. There is one
+      negative for each ten rows.
+    - Each term is a mean over its own rows, as in the paper. The code has one mean over all rows,
+      in which negatives weigh a ninth of that.
+    - Mixtures are part of the loss of encoder and generator, as in the paper. In the authors' code
+      they are detached, and train the critic alone. Each row is in one mixture. In the authors'
+      code it is in three.
+    - The paper assumes that codes have norms near :math:`\sqrt d`, but the penalty on their norms
+      pulls them to 0. Here, the spheres are those of the standardized codes: the mean and the
+      standard deviations of the codes of the mini-batch are the origin and the units. The typical
+      radius is then :math:`\sqrt d`, whatever the penalty has done. The authors' code has neither
+      :math:`\delta` nor a sphere. It multiplies or divides codes by a number between 0 and 1/2,
+      which for "outward" has no bound.
+    - The authors choose "inward" or "outward", :math:`\delta` and the best epoch with about 50 true
+      anomalies of the kind that is tested. Here, the defaults are fixed, without synthetic
+      negatives. On the development sets this is better than either, and it is what a rule without
+      labels chooses most often. The user guide has the figures.
+    - If negatives are far from the rows, the best critic makes :math:`-W(Q)` a distance, too, and
+      the best autoencoder makes this distance small. At the optimum of the objective of the paper,
+      negatives are therefore reconstructed well. If they change anything, they do so before the
+      optimum is reached.
+    - The slopes are computed for all pairs, including mixtures and negatives, and for both rows of
+      a pair.
+    - The mean and the standard deviation of the R-scores are computed on the training rows without
+      known outliers, in evaluation mode, and stored.
     - Batch-norm, if the networks have any, sees rows and negatives in one batch.
 
     References
@@ -382,5 +405,11 @@ class AMA(LabelledDetector):
         "optimizer__param_groups": [("games.*.encoder.*", {"betas": (0.5, 0.9)})],
     }
 
-    def method_callbacks(self):
+    def method_callbacks(self) -> list[tuple[str, Callback]]:
+        """Callbacks that end the warm-up and average the weights.
+
+        Returns
+        -------
+        callbacks : list of tuple of (str, skorch.callbacks.Callback)
+        """
         return [("warm_up", WarmUp(self.warm_up)), *super().method_callbacks()]

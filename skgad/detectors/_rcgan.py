@@ -29,14 +29,14 @@ def uniform(generator, shape):
     return 2 * torch.rand(shape, generator=generator) - 1
 
 
-#: Draws numbers of a shape with a generator.
+#: Takes a generator and a shape, and returns draws of this shape.
 Penalty = Callable[[torch.Generator, tuple[int, int]], ArrayLike | torch.Tensor]
 
 PENALTIES = {"normal": normal, "uniform": uniform}
 
 
 class RCGANGame(EncoderDecoderGame):
-    """The game of RCGAN: two discriminators, one of which also sees rows of pure noise."""
+    """The game of RCGAN: one of two discriminators also sees rows of a penalty distribution."""
 
     players = {"discriminator": ("d_xz", "d_xx"), "generator": ("encoder", "decoder")}
 
@@ -52,35 +52,35 @@ class RCGANGame(EncoderDecoderGame):
 
     @classmethod
     def inspect(cls, table, params):
-        """Warn if the penalty distribution is far from the scale of the features."""
+        """Warn if the features are far from the scale of the penalty."""
         X, scale = sample_as_float(table), params["penalty_scale"]
-        squares = (
+        sum_of_squares = (
             X.multiply(X).sum() if sparse.issparse(X) else np.einsum("ij,ij->", X, X, dtype=float)
         )
-        size = np.sqrt(squares / X.shape[0] / X.shape[1])
-        if not 0.1 <= size / scale <= 10:
+        rms = np.sqrt(sum_of_squares / X.shape[0] / X.shape[1])
+        if not 0.1 <= rms / scale <= 10:
             warn(
-                f"The root mean square of the features is {size:.2g}, but that of the penalty "
-                f"is about {scale:.2g}, so the penalty has no effect near the rows. Scale the "
+                f"The root mean square of the features is {rms:.2g}, but that of the penalty is "
+                f"about {scale:.2g}, so the penalty has no effect near the rows. Scale the "
                 "features, for example with StandardScaler, or set penalty_scale."
             )
         return {}
 
     def play(self, x, labels=None):
-        E, G, weight = self.encoder, self.decoder, self.penalty_weight
+        E, G, D_xz, D_xx = self.encoder, self.decoder, self.d_xz, self.d_xx
         z, t = self.sample_latent(x), self.sample_penalty(x)
         z_x, x_z, z_t = E(x), G(z), E(t)
         x_hat = G(z_x)
 
-        encoded, generated = self.d_xz.judge((x, z_x), (x_z, z))
-        same, other = self.d_xx.judge((x, x), (x, x_hat))
-        loss = call_real(encoded) + call_fake(generated) + call_real(same) + call_fake(other)
-        yield "discriminator", loss + weight * call_fake(self.d_xz(t, z_t))
+        real_xz, fake_xz = D_xz.judge((x, z_x), (x_z, z))
+        real_xx, fake_xx = D_xx.judge((x, x), (x, x_hat))
+        loss = call_real(real_xz) + call_fake(fake_xz) + call_real(real_xx) + call_fake(fake_xx)
+        yield "discriminator", loss + self.penalty_weight * call_fake(D_xz(t, z_t))
 
-        encoded, generated = self.d_xz.judge((x, z_x), (x_z, z))
-        loss = call_fake(encoded) + call_real(generated) + call_real(self.d_xx(x, x_hat))
+        real_xz, fake_xz = D_xz.judge((x, z_x), (x_z, z))
+        loss = call_fake(real_xz) + call_real(fake_xz) + call_real(D_xx(x, x_hat))
         if self.penalize_encoder:
-            loss = loss + weight * call_real(self.d_xz(t, z_t))
+            loss = loss + self.penalty_weight * call_real(D_xz(t, z_t))
         yield "generator", loss
 
     def sample_penalty(self, x):
@@ -90,21 +90,26 @@ class RCGANGame(EncoderDecoderGame):
         return self.fixed_penalty[torch.randint(len(self.fixed_penalty), (len(x),))]
 
     def draw_penalty(self, *shape):
-        """New rows of the penalty distribution, on the CPU."""
+        """Draw new rows of the penalty distribution, on the CPU."""
         draw = PENALTIES[self.penalty] if isinstance(self.penalty, str) else self.penalty
         t = torch.as_tensor(draw(torch.default_generator, shape), dtype=torch.float32)
         if t.shape != shape:
-            raise ValueError(f"penalty was asked for shape {shape} and gave {tuple(t.shape)}.")
+            raise ValueError(
+                f"penalty(generator, shape) was called with shape={shape}, but it returned an "
+                f"array of shape {tuple(t.shape)}. Return an array of the shape that is passed."
+            )
         return self.penalty_scale * t
 
     def score(self, x):
-        D, x_hat = self.d_xx, self.reconstruct(x)
-        if self.score_type == "discriminator":
-            return -D(x, x_hat)
-        features = (D.features(x, x) - D.features(x, x_hat)).norm(dim=-1)
-        if self.score_type == "features":
-            return features
-        return (features * (x - x_hat).norm(dim=-1)).sqrt()
+        f, x_hat = self.d_xx.features, self.reconstruct(x)
+        match self.score_type:
+            case "discriminator":
+                return -self.d_xx(x, x_hat)
+            case "features":
+                return (f(x, x) - f(x, x_hat)).norm(dim=-1)
+            case "combined":
+                features = (f(x, x) - f(x, x_hat)).norm(dim=-1)
+                return (features * (x - x_hat).norm(dim=-1)).sqrt()
 
     def validation_loss(self, x):
         return (x - self.reconstruct(x)).abs().mean()
@@ -114,28 +119,36 @@ class RCGANGame(EncoderDecoderGame):
 class RCGAN(BaseDetector):
     r"""Regularized cycle consistent generative adversarial network (RCGAN) [1]_.
 
-    An encoder :math:`E` and a decoder :math:`G` play against two discriminators of pairs,
-    whose logits are :math:`D`. One of them also sees rows :math:`t` of a penalty distribution,
-    which is noise over a wide range and no model of anomalies. With :math:`z \sim N(0, I)`,
+    RCGAN trains an encoder and a decoder against two discriminators, one of which also learns to
+    call noise fake, and scores a row by comparing it with its reconstruction.
+
+    The noise is a *penalty distribution* over a wide range, from which rows :math:`t` are drawn. It
+    is not a model of anomalies. Each discriminator sees pairs, and learns to tell a real pair from
+    fake ones:
 
     .. math::
 
         D_{xz}:\; (x, E(x)) \text{ against } (G(z), z) \text{ and against } (t, E(t)), \qquad
         D_{xx}:\; (x, x) \text{ against } (x, G(E(x))).
 
-    The discriminators descend the cross-entropy of telling the first kind from the others,
-    encoder and decoder the same with the kinds exchanged and without the term of :math:`t`. With
-    the best discriminator, the density :math:`q` of the normal rows and that of the penalty,
-    also called :math:`t`, the best generator makes rows of density
+    Here, :math:`E` is the encoder, :math:`G` is the decoder, and :math:`z \sim N(0, I)`. The
+    discriminators minimize the cross-entropy of real and fake pairs. Encoder and decoder minimize
+    it with real and fake exchanged, and without the term of :math:`t`. Let :math:`q` be the density
+    of the normal rows, and :math:`t` also the density of the penalty. By theorem 1 of the paper,
+    with the best discriminator, the best generator generates rows with the density
 
-    .. math:: p = \max(0, \beta q - t), \qquad 1 \le \beta \le 2
+    .. math:: p = \max(0, \beta q - t), \qquad 1 \le \beta \le 2 .
 
-    (theorem 1): it drops where the normal rows are rare. The anomaly score of a row is, by
-    equation (11), :math:`1 - \sigma(D_{xx}(x, G(E(x))))`; the default combines the distances of
-    features and rows, which rank better on the development sets (:ref:`rcgan`).
+    It is zero where normal rows are rare.
 
-    Train it on rows that are all or nearly all normal, and scale the features to the scale of
-    the penalty, for example with StandardScaler. See the :ref:`user guide <rcgan>`.
+    The anomaly score of equation (11) is :math:`1 - \sigma(D_{xx}(x, \hat x))` with the logits
+    :math:`D_{xx}` and :math:`\hat x = G(E(x))`. The default combines the distances of features and
+    rows, which rank better on the development sets (:ref:`rcgan`).
+
+    Train the detector on rows that are all, or nearly all, normal. Scale the features to the scale
+    of the penalty, for example with StandardScaler. See the :ref:`user guide <rcgan>`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -143,31 +156,33 @@ class RCGAN(BaseDetector):
         Number of dimensions of a code.
 
     penalty : {"normal", "uniform"} or callable, default="normal"
-        Penalty distribution: :math:`N(0, I)` as in the paper, :math:`U(-1, 1)`, or a function
-        ``penalty(generator, shape)`` of a :class:`torch.Generator` of the CPU and a shape that
-        returns the draws.
+        Penalty distribution. "normal" is :math:`N(0, I)`, as in the paper. "uniform" is
+        :math:`U(-1, 1)`. A callable ``penalty(generator, shape)`` takes a :class:`torch.Generator`
+        on the CPU and a shape, and returns an array of draws.
 
     penalty_scale : float, default=1.0
-        Factor of the draws. The paper's :math:`N(0, 2I)` has ``2 ** 0.5``.
+        Factor by which the draws are multiplied. ``2 ** 0.5`` gives the :math:`N(0, 2I)` of the
+        paper.
 
     penalty_weight : float, default=1.0
-        Weight of the penalty's term. The paper has 1; 0 is its ablation without :math:`t`.
+        Weight of the term of :math:`t`. The paper has 1. 0 is its ablation without :math:`t`.
 
     penalty_size : int or None, default=None
-        None draws the penalty anew for each mini-batch. An int draws as many rows once, before
-        the training, and takes the mini-batches from them. The paper does not say which.
+        None draws the penalty anew for each mini-batch. An int draws that many rows once before the
+        training, from which the mini-batches are taken. The paper does not say which it does.
 
     penalize_encoder : bool, default=False
-        Whether the encoder descends the term of :math:`t`, too, with the kinds exchanged. The
-        min-max problem of the paper says so to the letter; it makes the encoder work for noise
-        to be taken for normal.
+        Whether the encoder also minimizes the term of :math:`t`, with real and fake exchanged. The
+        min-max problem of the paper, taken literally, includes it. The encoder then works to make
+        noise pass for normal.
 
     score_type : {"combined", "discriminator", "features"}, default="combined"
-        Anomaly score: "discriminator" is :math:`-D_{xx}(x, \hat x)`, in the order of equation
-        (11) but without its ties where the sigmoid saturates; "features" is the Euclidean distance
-        of the last hidden layers of :math:`D_{xx}`, equation (12); "combined", as in :class:`ALAD`
-        and not from the paper, is the geometric mean of "features" and :math:`\lVert x - \hat x
-        \rVert`. (A parameter called `score` would hide the method of that name from scikit-learn.)
+        Anomaly score. "discriminator" is :math:`-D_{xx}(x, \hat x)`. It ranks as equation (11),
+        without ties where the sigmoid saturates. "features" is the Euclidean distance between the
+        activations of the last hidden layer of :math:`D_{xx}`, equation (12). "combined" is the
+        geometric mean of "features" and :math:`\lVert x - \hat x \rVert`, as in :class:`ALAD`; it
+        is not from the paper. (A parameter called `score` would hide the method of that name from
+        scikit-learn.)
 
     {shared_parameters}
 
@@ -186,15 +201,19 @@ class RCGAN(BaseDetector):
 
     Notes
     -----
-    No code of the authors is known. What the paper leaves open is settled here as follows:
+    The discriminators that `networks` builds are of the class
+    :class:`skgad.networks.Discriminator`, which computes the features.
 
-    - The generators' loss is the flipped one, as in ALAD, whose setup the paper says it follows.
-    - The moving average of the weights, the networks and the training are those of
-      :class:`ALAD`; the paper gives no networks for tables.
+    No code of the authors is known. What the paper leaves open is resolved as follows:
+
+    - The loss of encoder and decoder exchanges the labels, as in ALAD, whose setup the paper says
+      it follows.
+    - The moving average of the weights, the networks and the training are those of :class:`ALAD`.
+      The paper does not specify networks for tables.
     - ``contamination="auto"`` is the common rule of this package. The boundary
-      :math:`D_{xx} = 1/2` flags nearly all rows, normal ones as well, see the user guide.
-    - The penalty distribution is no generator of outliers, which the paper insists on, so
-      ``sample(kind="outlier")`` raises.
+      :math:`\sigma(D_{xx}) = 1/2` flags nearly all rows, including normal ones. See the user guide.
+    - The penalty distribution is not a generator of outliers, as the paper emphasizes.
+      ``sample(kind="outlier")`` therefore raises an error.
 
     References
     ----------

@@ -1,29 +1,29 @@
-"""ALAD: its three duels, its scores, its ablations and the networks of the paper."""
+"""Losses, scores, ablations and parameters of ALAD, and the networks of its paper."""
 
 import pickle
 
 import numpy as np
 import pytest
 import torch
-from common import Spy, assert_same_bits, state, table, tiny
+from common import Spy, assert_same_bits, build_game, state, table, tiny
 from torch import nn
 
 from skgad import ALAD, MLP
-from skgad.detectors._alad import ALADGame
 from skgad.networks import Discriminator, SpectralNorm, hidden_layers, mlp
 
 ROWS = table(n_samples=20).astype(np.float32)
 NETWORKS = MLP(hidden_layer_sizes=(8,), discriminator_layer_sizes=(7, 6))
 
 
-def game(device="cpu", **params):
-    params = {"networks": NETWORKS, "n_features": 4, "latent_dim": 2, **params}
+def make_game(device="cpu", **params):
+    """A game with biases other than zero."""
+    params = {"latent_dim": 2, "latent_weight": 1.0, "score_type": "features", **params}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = ALADGame(**params)
-        for p in made.parameters():  # biases that are not zero
+        game = build_game(ALAD(**{"networks": NETWORKS, **params}), ROWS)
+        for p in game.parameters():
             p.data += 0.1 * torch.randn(p.shape)
-    return made.to(device)
+    return game.to(device)
 
 
 def affine_layers(network):
@@ -59,31 +59,31 @@ def log_sigmoid(t):
 # ----------------------------------------------------------------------------------- losses
 
 
-def play(made, x, seed=0):
-    """Moves of one mini-batch, and the codes that it drew."""
+def play(game, x, seed=0):
+    """Moves of one mini-batch, and the codes drawn for it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        moves = [(player, loss) for player, loss in made.play(x)]
+        moves = [(player, loss) for player, loss in game.play(x)]
         torch.manual_seed(seed)
-        return moves, made.sample_latent(x).cpu().double().numpy()
+        return moves, game.sample_latent(x).cpu().double().numpy()
 
 
-def pairs_by_hand(made, x, z):
-    """The real and the fake pair of each discriminator, in numpy."""
-    encoded, decoded = output(made.encoder, x), output(made.decoder, z)
-    yield made.d_xz, (x, encoded), (decoded, z)
-    yield made.d_xx, (x, x), (x, output(made.decoder, encoded))
-    if made.d_zz is not None:
-        yield made.d_zz, (z, z), (z, output(made.encoder, decoded))
+def pairs_by_hand(game, x, z):
+    """The real and the fake pair of each discriminator, computed in numpy."""
+    encoded, decoded = output(game.encoder, x), output(game.decoder, z)
+    yield game.d_xz, (x, encoded), (decoded, z)
+    yield game.d_xx, (x, x), (x, output(game.decoder, encoded))
+    if game.d_zz is not None:
+        yield game.d_zz, (z, z), (z, output(game.encoder, decoded))
 
 
 @pytest.mark.parametrize("latent_discriminator", [True, False])
-def test_the_discriminators_descend_the_cross_entropy_of_three_duels(latent_discriminator, device):
-    made = game(device, latent_discriminator=latent_discriminator)
-    moves, z = play(made, torch.from_numpy(ROWS).to(device))
+def test_discriminators_minimize_the_cross_entropy_of_their_pairs(latent_discriminator, device):
+    game = make_game(device, latent_discriminator=latent_discriminator)
+    moves, z = play(game, torch.from_numpy(ROWS).to(device))
     assert [player for player, _ in moves] == ["discriminator", "generator"]
     expected = 0
-    for D, real, fake in pairs_by_hand(made, ROWS.astype(float), z):
+    for D, real, fake in pairs_by_hand(game, ROWS.astype(float), z):
         called_real, called_fake = log_sigmoid(logit(D, *real)), log_sigmoid(-logit(D, *fake))
         expected -= called_real.mean() + called_fake.mean()
     assert moves[0][1].shape == ()
@@ -92,33 +92,33 @@ def test_the_discriminators_descend_the_cross_entropy_of_three_duels(latent_disc
 
 @pytest.mark.parametrize("latent_weight", [1.0, 0.1, 0.0])
 @pytest.mark.parametrize("latent_discriminator", [True, False])
-def test_encoder_and_decoder_descend_the_flipped_cross_entropy(
+def test_encoder_and_decoder_minimize_the_loss_with_exchanged_labels(
     latent_discriminator, latent_weight, device
 ):
-    made = game(device, latent_discriminator=latent_discriminator, latent_weight=latent_weight)
-    moves, z = play(made, torch.from_numpy(ROWS).to(device))
-    (D, real, fake), *cycles = pairs_by_hand(made, ROWS.astype(float), z)
-    moving = -(log_sigmoid(-logit(D, *real)).mean() + log_sigmoid(logit(D, *fake)).mean())
+    game = make_game(device, latent_discriminator=latent_discriminator, latent_weight=latent_weight)
+    moves, z = play(game, torch.from_numpy(ROWS).to(device))
+    (D, real, fake), *cycles = pairs_by_hand(game, ROWS.astype(float), z)
+    expected = -(log_sigmoid(-logit(D, *real)).mean() + log_sigmoid(logit(D, *fake)).mean())
     for (D, _, fake), weight in zip(cycles, (1, latent_weight), strict=False):
-        moving -= weight * log_sigmoid(logit(D, *fake)).mean()
-    assert moves[1][1].item() == pytest.approx(moving, rel=1e-5)
+        expected -= weight * log_sigmoid(logit(D, *fake)).mean()
+    assert moves[1][1].item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
-def test_gradients_are_those_of_the_formula(player, device):
-    """The paper's losses once more, as the logarithms that they are, in double precision."""
-    made = game(device).double()
+def test_gradients_agree_with_the_formula(player, device):
+    """Compare with losses that are written as logarithms, in double precision."""
+    game = make_game(device).double()
     x = torch.from_numpy(ROWS).double().to(device)
-    moves, _ = play(made, x)
-    parameters = list(made.player_parameters(player))
+    moves, _ = play(game, x)
+    parameters = list(game.player_parameters(player))
     gradients = torch.autograd.grad(dict(moves)[player], parameters)
 
-    E, G = made.encoder, made.decoder
+    E, G = game.encoder, game.decoder
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        z = made.sample_latent(x)
-    real = [made.d_xz(x, E(x)), made.d_xx(x, x), made.d_zz(z, z)]
-    fake = [made.d_xz(G(z), z), made.d_xx(x, G(E(x))), made.d_zz(z, E(G(z)))]
+        z = game.sample_latent(x)
+    real = [game.d_xz(x, E(x)), game.d_xx(x, x), game.d_zz(z, z)]
+    fake = [game.d_xz(G(z), z), game.d_xx(x, G(E(x))), game.d_zz(z, E(G(z)))]
     if player == "generator":
         real, fake = fake, real
     loss = -sum(torch.log(torch.sigmoid(r)).mean() for r in real)
@@ -129,16 +129,16 @@ def test_gradients_are_those_of_the_formula(player, device):
         np.testing.assert_allclose(ours.cpu(), theirs.cpu(), rtol=1e-8, atol=1e-12)
 
 
-def test_losses_stay_finite_where_probabilities_are_zero_or_one(device):
-    made = game(device)
+def test_losses_are_finite_if_probabilities_are_zero_or_one(device):
+    game = make_game(device)
     with torch.no_grad():
-        for D in (made.d_xz, made.d_xx, made.d_zz):
+        for D in (game.d_xz, game.d_xx, game.d_zz):
             D.head.bias += 1000
-    for _, loss in play(made, torch.from_numpy(ROWS).to(device))[0]:
+    for _, loss in play(game, torch.from_numpy(ROWS).to(device))[0]:
         assert 0 <= loss.item() < 1e4
 
 
-def test_the_generators_move_after_the_discriminators(device):
+def test_encoder_and_decoder_move_after_the_discriminators(device):
     seen = []
 
     def record(net):
@@ -147,7 +147,7 @@ def test_the_generators_move_after_the_discriminators(device):
 
     spies = [Spy("on_grad_computed", record), Spy("on_batch_end", record)]
     tiny("ALAD", device=device, max_epochs=1, batch_size=48, callbacks=spies).fit(table())
-    before, between, after = seen  # before each of two moves, and at the end
+    before, between, after = seen  # before each of the two moves, and at the end
     for start, end, networks in (
         (before, between, {"d_xz", "d_xx", "d_zz"}),
         (between, after, {"encoder", "decoder"}),
@@ -156,7 +156,7 @@ def test_the_generators_move_after_the_discriminators(device):
         assert moved == networks
 
 
-def test_without_latent_discriminator_there_are_two_duels(device):
+def test_the_discriminator_of_codes_is_optional(device):
     detector = tiny("ALAD", device=device, latent_discriminator=False).fit(table())
     assert detector.net_.module_.games[0].d_zz is None
     assert not [name for name in state(detector) if "d_zz" in name]
@@ -170,26 +170,26 @@ def test_without_latent_discriminator_there_are_two_duels(device):
 
 
 @pytest.mark.parametrize("score_type", ["features", "l1", "l2", "logits", "combined"])
-def test_scores_follow_their_formula(score_type, device):
-    made = game(device, score_type=score_type).eval()
+def test_scores_agree_with_their_formulas(score_type, device):
+    game = make_game(device, score_type=score_type).eval()
     x = ROWS.astype(float)
-    x_hat = output(made.decoder, output(made.encoder, x))
-    f, f_hat = (hidden(made.d_xx, np.hstack([x, other])) for other in (x, x_hat))
+    x_hat = output(game.decoder, output(game.encoder, x))
+    f, f_hat = (hidden(game.d_xx, np.hstack([x, other])) for other in (x, x_hat))
     expected = {
         "features": np.abs(f - f_hat).sum(1),
         "l1": np.abs(x - x_hat).sum(1),
         "l2": np.sqrt(((x - x_hat) ** 2).sum(1)),
-        "logits": -logit(made.d_xx, x, x_hat),
+        "logits": -logit(game.d_xx, x, x_hat),
     }
     expected["combined"] = np.exp((np.log(expected["features"]) + np.log(expected["l2"])) / 2)
     expected = expected[score_type]
     with torch.no_grad():
-        scores = made.score(torch.from_numpy(ROWS).to(device)).cpu().numpy()
+        scores = game.score(torch.from_numpy(ROWS).to(device)).cpu().numpy()
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("score_type", ["features", "l1", "l2", "logits", "combined"])
-def test_detectors_score_with_the_type_that_they_were_given(score_type, device):
+def test_detector_uses_its_score_type(score_type, device):
     detector = tiny("ALAD", device=device, score_type=score_type).fit(table())
     scorer = detector.net_.module_.scorers[0]
     assert scorer.score_type == score_type
@@ -207,31 +207,32 @@ def test_the_score_type_does_not_change_the_training(device):
     assert (one.score_samples(table()) != other.score_samples(table())).all()
 
 
-def test_what_a_detector_makes_of_rows_and_codes(device):
+def test_codes_and_reconstructions_are_outputs_of_the_networks(device):
     detector = tiny("ALAD", device=device).fit(table())
-    made = detector.net_.module_.scorers[0]
-    codes = output(made.encoder, table())
+    game = detector.net_.module_.scorers[0]
+    codes = output(game.encoder, table())
     np.testing.assert_allclose(detector.transform(table()), codes, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(
-        detector.reconstruct(table()), output(made.decoder, codes), rtol=1e-3, atol=1e-5
+        detector.reconstruct(table()), output(game.decoder, codes), rtol=1e-3, atol=1e-5
     )
 
 
-class Passing(MLP):
-    """Networks whose decoder does nothing, so that samples are codes."""
+class IdentityDecoder(MLP):
+    """Networks whose decoder returns the codes, so that samples are codes."""
 
     def decoder(self, latent_dim, n_features):
         return nn.Identity()
 
 
 def test_samples_are_decoded_from_the_prior(device):
-    detector = tiny("ALAD", device=device, latent_dim=4, networks=Passing((8,))).fit(table())
+    networks = IdentityDecoder(hidden_layer_sizes=(8,))
+    detector = tiny("ALAD", device=device, latent_dim=4, networks=networks).fit(table())
     codes = detector.sample(20_000, random_state=0)
     np.testing.assert_allclose(codes.mean(0), np.zeros(4), atol=0.03)
     np.testing.assert_allclose(np.cov(codes.T), np.eye(4), atol=0.05)
 
 
-def test_dropout_is_off_in_scoring_and_on_in_training(device):
+def test_dropout_is_active_only_during_training(device):
     networks = MLP(hidden_layer_sizes=(8,), dropout=0.5)
     detector = tiny("ALAD", device=device, networks=networks).fit(table())
     assert_same_bits(detector.score_samples(table()), detector.score_samples(table()))
@@ -251,14 +252,14 @@ def test_dropout_is_off_in_scoring_and_on_in_training(device):
         callbacks=[Spy("on_grad_computed", lambda net: modes.append(net.module_.training))],
     ).fit(table())
     assert len(modes) == 2 * 2 * 3
-    assert all(modes)  # also after the validation of the first epoch
+    assert all(modes)  # also after the validation at the end of the first epoch
 
 
-# ---------------------------------------------------------------------- spectral normalisation
+# ---------------------------------------------------------------------- spectral normalization
 
 
 def affine_parts(network):
-    """Affine layers, with their normalisation if they have one."""
+    """Affine layers, with their spectral normalization if they have one."""
     if isinstance(network, (nn.Linear, SpectralNorm)):
         yield network
     else:
@@ -267,7 +268,7 @@ def affine_parts(network):
 
 
 def largest_singular_values(network):
-    """Of what the affine layers do, however their weights are stored."""
+    """Largest singular value of each affine layer, measured by the outputs of the layer."""
     network.eval()
     values = []
     for part in affine_parts(network):
@@ -279,51 +280,51 @@ def largest_singular_values(network):
     return values
 
 
-def test_spectral_normalisation_acts(device):
+def test_spectral_norm_normalizes_encoder_and_discriminators(device):
     params = {"device": device, "max_epochs": 20, "lr": 1e-2, "ema_decay": None}
     normal = tiny("ALAD", spectral_norm=True, **params).fit(table())
-    (made,) = normal.net_.module_.games
+    (game,) = normal.net_.module_.games
     for name in ("encoder", "d_xz", "d_xx", "d_zz"):
-        values = largest_singular_values(getattr(made, name))
+        values = largest_singular_values(getattr(game, name))
         assert len(values) == 2
         np.testing.assert_allclose(values, 1, rtol=0.05, err_msg=name)
-    assert max(abs(np.subtract(largest_singular_values(made.decoder), 1))) > 0.1
+    assert max(abs(np.subtract(largest_singular_values(game.decoder), 1))) > 0.1
     plain = tiny("ALAD", spectral_norm=False, **params).fit(table())
-    (made,) = plain.net_.module_.games
+    (game,) = plain.net_.module_.games
     for name in ("encoder", "d_xz", "d_xx", "d_zz"):
-        assert max(abs(np.subtract(largest_singular_values(getattr(made, name)), 1))) > 0.1
+        assert max(abs(np.subtract(largest_singular_values(getattr(game, name)), 1))) > 0.1
 
 
-def test_the_ablations_go_together(device):
+def test_ablations_can_be_combined(device):
     detector = tiny("ALAD", device=device, spectral_norm=True, latent_discriminator=False)
-    (made,) = detector.fit(table()).net_.module_.games
-    assert made.d_zz is None
-    np.testing.assert_allclose(largest_singular_values(made.d_xx), 1, rtol=0.1)
+    (game,) = detector.fit(table()).net_.module_.games
+    assert game.d_zz is None
+    np.testing.assert_allclose(largest_singular_values(game.d_xx), 1, rtol=0.1)
 
 
 class Affine(MLP):
-    """Networks whose encoder is one layer and no sequence."""
+    """Networks whose encoder is a single layer rather than a sequence."""
 
     def encoder(self, n_features, latent_dim):
         return nn.Linear(n_features, latent_dim)
 
 
-def test_a_network_of_a_single_layer_is_normalised_too(device):
+def test_a_network_of_a_single_layer_is_normalized(device):
     detector = tiny("ALAD", device=device, spectral_norm=True, networks=Affine((8,)))
-    (made,) = detector.set_params(max_epochs=10).fit(table()).net_.module_.games
-    np.testing.assert_allclose(largest_singular_values(made.encoder), 1, rtol=0.1)
+    (game,) = detector.set_params(max_epochs=10).fit(table()).net_.module_.games
+    np.testing.assert_allclose(largest_singular_values(game.encoder), 1, rtol=0.1)
 
 
-def test_averaged_weights_are_normalised_too(device):
+def test_averaged_weights_are_normalized(device):
     detector = tiny(
         "ALAD", device=device, spectral_norm=True, ema_decay=0.9, max_epochs=20, lr=1e-3
     ).fit(table())
-    (made,) = detector.net_.module_.averages
+    (game,) = detector.net_.module_.averages
     for name in ("encoder", "d_xz", "d_xx", "d_zz"):
-        np.testing.assert_allclose(largest_singular_values(getattr(made, name)), 1, rtol=0.05)
+        np.testing.assert_allclose(largest_singular_values(getattr(game, name)), 1, rtol=0.05)
 
 
-def test_spectral_normalisation_keeps_its_state_in_scoring_and_pickles(device):
+def test_scoring_and_pickling_keep_the_state_of_spectral_normalization(device):
     detector = tiny("ALAD", device=device, spectral_norm=True).fit(table())
     before, scores = state(detector), detector.score_samples(table())
     detector.sample(3), detector.reconstruct(table())
@@ -333,11 +334,11 @@ def test_spectral_normalisation_keeps_its_state_in_scoring_and_pickles(device):
     assert_same_bits(state(loaded.partial_fit(table())), state(detector.partial_fit(table())))
 
 
-# ----------------------------------------------------------------------- the paper's networks
+# ------------------------------------------------------------------ networks of the paper
 
 
-class Paper:
-    """ALAD's networks for KDD99, smaller: METHODS.md B1, from the interface `networks=` alone."""
+class PaperNetworks:
+    """Small versions of the networks of the paper for KDD99, built for `networks=`."""
 
     def encoder(self, n_features, latent_dim):
         return mlp((n_features, 6, latent_dim))
@@ -361,18 +362,18 @@ class Paper:
         return Discriminator(hidden_layers((sum(n_inputs), 3), dropout=0.2), 3)
 
     def discriminator(self, *n_inputs):
-        raise NotImplementedError("each discriminator has a method of its own")
+        raise NotImplementedError("each discriminator has its own method")
 
 
 @pytest.mark.parametrize("n_samples", [48, 49])
-def test_the_papers_networks_are_built_trained_and_scored(n_samples, device):
-    """With batch-norm in one branch, 49 rows in batches of 16 would leave a single row."""
+def test_networks_of_the_paper_can_be_trained(n_samples, device):
+    """Batch-norm fails on a single row, which 49 rows in mini-batches of 16 would leave."""
     rows = table(n_samples)
-    detector = tiny("ALAD", device=device, networks=Paper(), ema_decay=0.9).fit(rows)
-    (made,) = detector.net_.module_.games
-    assert isinstance(made.d_xz.branches[0][1], nn.BatchNorm1d)
-    statistics = made.d_xz.branches[0][1]
-    # the real and the fake pair, in two moves, in three batches of two epochs
+    detector = tiny("ALAD", device=device, networks=PaperNetworks(), ema_decay=0.9).fit(rows)
+    (game,) = detector.net_.module_.games
+    assert isinstance(game.d_xz.branches[0][1], nn.BatchNorm1d)
+    statistics = game.d_xz.branches[0][1]
+    # Real and fake pairs, two moves, three mini-batches and two epochs.
     assert statistics.num_batches_tracked.item() == 2 * 2 * 3 * 2
     order = np.random.RandomState(0).permutation(n_samples)
     scores = detector.score_samples(rows)
@@ -381,17 +382,17 @@ def test_the_papers_networks_are_built_trained_and_scored(n_samples, device):
     np.testing.assert_allclose(detector.transform(rows), codes, rtol=1e-3, atol=1e-5)
 
 
-def test_branches_see_what_they_are_meant_for(device):
-    made = game(device, networks=Paper()).eval()
+def test_each_branch_receives_its_own_input(device):
+    game = make_game(device, networks=PaperNetworks()).eval()
     x = torch.from_numpy(ROWS).to(device)
     z = x[:, :2]
-    d = made.d_xz
+    d = game.d_xz
     joined = torch.cat([d.branches[0](x), d.branches[1](z)], dim=-1)
     expected = d.head(d.body(joined))[:, 0]
     np.testing.assert_allclose(d(x, z).detach().cpu(), expected.detach().cpu(), rtol=1e-6)
 
 
-# ----------------------------------------------------------------------------- its parameters
+# ----------------------------------------------------------------------------- parameters
 
 
 @pytest.mark.parametrize(
@@ -408,7 +409,7 @@ def test_branches_see_what_they_are_meant_for(device):
         ("ema_decay", "slow"),
     ],
 )
-def test_a_wrong_parameter_of_alad_is_named(parameter, value, device):
+def test_an_invalid_parameter_is_named(parameter, value, device):
     with pytest.raises(ValueError, match=f"The '{parameter}' parameter of ALAD must be"):
         tiny("ALAD", **{"device": device, parameter: value}).fit(table())
 
@@ -418,30 +419,30 @@ def test_the_latent_dimension_may_exceed_the_number_of_features(device):
     assert detector.transform(table()).shape == (48, 9)
 
 
-def test_without_networks_there_are_mlps(device):
+def test_the_default_networks_are_mlps(device):
     detector = ALAD(max_epochs=1, random_state=0, device=device).fit(table())
     other = ALAD(networks=MLP(), max_epochs=1, random_state=0, device=device).fit(table())
     assert_same_bits(state(detector), state(other))
 
 
-def test_early_stopping_watches_the_mean_absolute_error(device):
-    made = game(device)
+def test_early_stopping_monitors_the_mean_absolute_error(device):
+    game = make_game(device)
     x = ROWS.astype(float)
-    expected = np.abs(x - output(made.decoder, output(made.encoder, x))).mean()
-    loss = made.validation_loss(torch.from_numpy(ROWS).to(device))
+    expected = np.abs(x - output(game.decoder, output(game.encoder, x))).mean()
+    loss = game.validation_loss(torch.from_numpy(ROWS).to(device))
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("given", [None, (0.9, 0.99)])
-def test_adam_has_the_betas_of_the_paper_unless_told(given, device):
-    net_params = None if given is None else {"optimizer__betas": given}
+@pytest.mark.parametrize("betas", [None, (0.9, 0.99)])
+def test_adam_has_the_betas_of_the_paper_by_default(betas, device):
+    net_params = None if betas is None else {"optimizer__betas": betas}
     detector = tiny("ALAD", device=device, net_params=net_params).fit(table())
     assert type(detector.net_.optimizer_) is torch.optim.Adam
     (group,) = detector.net_.optimizer_.param_groups
-    assert group["betas"] == (given or (0.5, 0.999))
+    assert group["betas"] == (betas or (0.5, 0.999))
 
 
-def test_the_latent_weight_reaches_the_games(device):
+def test_the_latent_weight_reaches_all_games(device):
     detector = tiny("ALAD", device=device, latent_weight=0.25, n_members=2).fit(table())
     module = detector.net_.module_
-    assert {made.latent_weight for made in (*module.games, *module.averages)} == {0.25}
+    assert {game.latent_weight for game in (*module.games, *module.averages)} == {0.25}

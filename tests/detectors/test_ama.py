@@ -1,24 +1,21 @@
-"""AMA: its losses, the critic's slopes, mixtures, atypical codes, scores, what is generated."""
-
-import inspect
+"""Losses, slopes of the critic, mixtures, atypical codes, scores and samples of AMA."""
 
 import numpy as np
 import pytest
 import torch
-from common import SHARED, Spy, assert_same_bits, state, table, tiny
+from common import SHARED, Spy, assert_same_bits, build_game, state, table
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 from torch import nn
 from torch.nn.functional import leaky_relu
 
-import skgad
 from skgad import AMA, MLP
 from skgad.detectors import _ama as module
-from skgad.detectors._ama import AMAGame, atypical, mix
+from skgad.detectors._ama import AMAGame, draw_atypical_codes, mix_codes
 from skgad.networks import Discriminator
 
-#: What every AMA here has, unless the test says otherwise.
+#: Parameters of all detectors and games here, unless the test sets others.
 PARAMS = {
     "latent_dim": 2,
     "networks": MLP(hidden_layer_sizes=(8,), discriminator_layer_sizes=(7,)),
@@ -39,35 +36,35 @@ PARAMS = {
 LABELS = np.repeat([1, 0, -1], [12, 30, 6])
 
 
-def make(device="cpu", **params):
+def make_detector(device="cpu", **params):
     base = {**SHARED, "contamination": "auto", "warm_up": 0, "ema_decay": None, **PARAMS}
     return AMA(**{**base, "device": device, **params})
 
 
-def game(device="cpu", n_features=4, **params):
-    """A game in double precision whose weights and biases have been shaken."""
+def make_game(device="cpu", n_features=4, **params):
+    """A game in double precision with random weights and biases."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = AMAGame(n_features=n_features, **{**PARAMS, **params})
-        for p in made.parameters():
+        game = build_game(AMA(**{**PARAMS, **params}), table(n_features=n_features))
+        for p in game.parameters():
             p.data += 0.3 * torch.randn(p.shape)
-    return made.double().to(device)
+    return game.double().to(device)
 
 
-def play(made, x, labels=None):
-    """Players and losses of one mini-batch in which nobody moves."""
-    device = next(made.parameters()).device
+def play(game, x, labels=None):
+    """Players and losses of one mini-batch, without any update."""
+    device = next(game.parameters()).device
     labels = None if labels is None else torch.tensor(labels, dtype=torch.int8, device=device)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return list(made.play(torch.as_tensor(x, device=device), labels))
+        return list(game.play(torch.as_tensor(x, device=device), labels))
 
 
-# --------------------------------------------------------- the algorithm, a second time in numpy
+# ------------------------------------------------------------------- the algorithm in numpy
 
 
 def run(network, x):
-    """Output of a perceptron, in numpy."""
+    """Output of a multi-layer perceptron, computed in numpy."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     for i, layer in enumerate(layers):
         weight, bias = (p.detach().cpu().double().numpy() for p in (layer.weight, layer.bias))
@@ -77,27 +74,27 @@ def run(network, x):
     return x
 
 
-def gap(made, x, x_hat):
-    """Mean of D(x, x) - D(x, x_hat)."""
-    same, other = (run(made.critic, np.column_stack([x, y]))[:, 0] for y in (x, x_hat))
+def gap(game, x, x_hat):
+    """Means of D(x, x) - D(x, x_hat) and of D(x, x_hat)."""
+    same, other = (run(game.critic, np.column_stack([x, y]))[:, 0] for y in (x, x_hat))
     return np.mean(same - other), np.mean(other)
 
 
-def losses_by_hand(made, x, x_neg, groups, z_mix, params):
-    """The objective (2) to (4) of the paper; each player's terms."""
-    terms = [(1, x, run(made.decoder, run(made.encoder, x)))]
+def losses_by_hand(game, x, x_neg, groups, z_mix, params):
+    """The losses of both players by equations (2) to (4) of the paper."""
+    terms = [(1, x, run(game.decoder, run(game.encoder, x)))]
     if len(x_neg):
-        terms += [(-params["negative_weight"], x_neg, run(made.decoder, run(made.encoder, x_neg)))]
+        terms += [(-params["negative_weight"], x_neg, run(game.decoder, run(game.encoder, x_neg)))]
     if params["interpolation_weight"]:
         share = params["interpolation_weight"] / groups.shape[1]
-        x_mix = run(made.decoder, z_mix)
+        x_mix = run(game.decoder, z_mix)
         terms += [(share, x[partners], x_mix) for partners in groups.T]
     critic = autoencoder = 0
     for weight, rows, other in terms:
-        distance, judged = gap(made, rows, other)
+        distance, judged = gap(game, rows, other)
         critic -= weight * distance
         autoencoder -= weight * judged
-    norms = np.linalg.norm(run(made.encoder, x), axis=1)
+    norms = np.linalg.norm(run(game.encoder, x), axis=1)
     return critic, autoencoder + params["regularization_weight"] * norms.mean()
 
 
@@ -109,7 +106,7 @@ def test_losses_are_those_of_the_paper(
     negatives, labels, interpolation_weight, k, device, monkeypatch
 ):
     params = {**PARAMS, "negatives": negatives, "interpolation_weight": interpolation_weight}
-    made = game(device, **{**params, "n_interpolated": k})
+    game = make_game(device, **{**params, "n_interpolated": k})
     seen = {}
 
     def spy(function):
@@ -119,43 +116,44 @@ def test_losses_are_those_of_the_paper(
 
         return call
 
-    for function in (mix, atypical):
+    for function in (mix_codes, draw_atypical_codes):
         monkeypatch.setattr(module, function.__name__, spy(function))
     X = table()
-    moves = play(made, X, labels)
+    moves = play(game, X, labels)
     x, x_neg = (X, X[:0]) if labels is None else (X[labels != -1], X[labels == -1])
     if labels is not None:
-        assert "atypical" not in seen
+        assert "draw_atypical_codes" not in seen
     elif negatives is not None:
-        z_neg = seen["atypical"].cpu().numpy()
+        z_neg = seen["draw_atypical_codes"].cpu().numpy()
         assert z_neg.shape == (5, 2)  # a tenth of the rows, rounded up
-        x_neg = run(made.decoder, z_neg)
+        x_neg = run(game.decoder, z_neg)
     groups = np.arange(len(x) // k * k).reshape(-1, k)
-    z_mix = seen["mix"].detach().cpu().numpy()
-    critic, autoencoder = losses_by_hand(made, x, x_neg, groups, z_mix, params)
+    z_mix = seen["mix_codes"].detach().cpu().numpy()
+    critic, autoencoder = losses_by_hand(game, x, x_neg, groups, z_mix, params)
     assert [player for player, _ in moves] == ["critic", "critic", "autoencoder"]
     for (_, loss), expected in zip(moves, (critic, critic, autoencoder), strict=True):
         assert loss.shape == ()
         assert loss.item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_what_is_known_of_inliers_changes_nothing(device):
-    made = game(device)
+def test_known_inliers_are_treated_as_unlabelled_rows(device):
+    game = make_game(device)
     for labels in (np.zeros(48), np.ones(48), np.repeat([0, 1], 24)):
         for (_, loss), (_, expected) in zip(
-            play(made, table(), labels), play(made, table()), strict=True
+            play(game, table(), labels), play(game, table()), strict=True
         ):
             assert loss.item() == expected.item()
 
 
-def test_fewer_rows_than_a_mixture_needs_are_not_mixed(device):
-    made, without = (game(device, n_interpolated=5, interpolation_weight=w) for w in (0.5, 0.0))
-    x = table(n_samples=4)
-    for (_, loss), (_, expected) in zip(play(made, x), play(without, x), strict=True):
+def test_fewer_rows_than_n_interpolated_are_not_mixed(device):
+    weights = (0.5, 0.0)
+    games = [make_game(device, n_interpolated=5, interpolation_weight=w) for w in weights]
+    moves = [play(game, table(n_samples=4)) for game in games]
+    for (_, loss), (_, expected) in zip(*moves, strict=True):
         assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
 
 
-def test_each_player_descends_its_own_loss_only(device):
+def test_a_move_changes_the_networks_of_its_player_only(device):
     seen = []
 
     def record(net):
@@ -164,12 +162,12 @@ def test_each_player_descends_its_own_loss_only(device):
 
     spies = [Spy("on_grad_computed", record), Spy("on_batch_end", record)]
     params = {"n_critic": 3, "gradient_penalty_weight": 10.0, "spectral_norm": True}
-    make(device, callbacks=spies, **params).fit(table())
+    make_detector(device, callbacks=spies, **params).fit(table())
     moved = [
         {name.split(".")[0] for name in before if not np.array_equal(before[name], after[name])}
         for before, after in zip(seen, seen[1:], strict=False)
     ]
-    assert len(seen) == 6 * 5  # of 16 rows
+    assert len(seen) == 6 * 5  # 6 mini-batches with 4 moves and an end each
     for start in range(0, 30, 5):
         assert moved[start : start + 4] == [{"critic"}] * 3 + [{"encoder", "decoder"}]
 
@@ -179,16 +177,16 @@ def test_mixtures_train_the_encoder_and_the_decoder(device):
     x = table()
     gradients = {}
     for weight in (0.0, 1.0):
-        made = game(device, interpolation_weight=weight, negatives=None)
-        loss = play(made, x)[-1][1]
-        parameters = [*made.encoder.parameters(), *made.decoder.parameters()]
+        game = make_game(device, interpolation_weight=weight, negatives=None)
+        loss = play(game, x)[-1][1]
+        parameters = [*game.encoder.parameters(), *game.decoder.parameters()]
         gradients[weight] = torch.autograd.grad(loss, parameters)
-    made = game(device)
-    E, G, D = made.encoder, made.decoder, made.critic
+    game = make_game(device)
+    E, G, D = game.encoder, game.decoder, game.critic
     x = torch.from_numpy(x).to(device)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        alpha = torch.rand(16, 3, 1).to(x)  # the first draw of a game without negatives
+        alpha = torch.rand(16, 3, 1).to(x)  # the first draw of a mini-batch without negatives
     codes = E(x).reshape(16, 3, 2)
     decoded = G((alpha * codes).sum(1) / alpha.sum(1))
     judged = [D(x[j::3], decoded) for j in range(3)]
@@ -199,32 +197,32 @@ def test_mixtures_train_the_encoder_and_the_decoder(device):
         np.testing.assert_allclose((one - other).cpu(), wanted.cpu(), atol=1e-9)
 
 
-def test_negatives_are_no_function_of_the_networks_that_made_them(device, monkeypatch):
-    """They are rows as others: only the way from them back to themselves is trained."""
-    made = game(device, interpolation_weight=0.0, regularization_weight=0.0)
+def test_no_gradient_passes_through_the_making_of_negatives(device, monkeypatch):
+    """Negatives are constant rows: only their reconstruction is trained."""
+    game = make_game(device, interpolation_weight=0.0, regularization_weight=0.0)
     rows = []
-    monkeypatch.setattr(made, "make_negatives", spied := lambda x: rows[0])
-    assert spied is made.make_negatives
+    monkeypatch.setattr(game, "make_negatives", spied := lambda x: rows[0])
+    assert spied is game.make_negatives
     with torch.random.fork_rng():
         torch.manual_seed(0)
         x = torch.from_numpy(table()).to(device)
-        rows.append(AMAGame.make_negatives(made, x))
+        rows.append(AMAGame.make_negatives(game, x))
     assert not rows[0].requires_grad
-    fixed = play(made, table())[-1][1]
+    fixed = play(game, table())[-1][1]
     monkeypatch.undo()
-    loss = play(made, table())[-1][1]
-    parameters = [*made.encoder.parameters(), *made.decoder.parameters()]
+    loss = play(game, table())[-1][1]
+    parameters = [*game.encoder.parameters(), *game.decoder.parameters()]
     for one, other in zip(
         *(torch.autograd.grad(value, parameters) for value in (fixed, loss)), strict=True
     ):
         torch.testing.assert_close(one, other)
 
 
-# ----------------------------------------------------------------- the slopes of the critic
+# ------------------------------------------------------------------ slopes of the critic
 
 
 class LinearCritic(MLP):
-    """Networks whose critic is affine, on images of three channels if it is told so."""
+    """Networks with an affine critic, for gray images."""
 
     image_shape = (1, 2, 3)
 
@@ -232,45 +230,47 @@ class LinearCritic(MLP):
         return Discriminator(nn.Identity(), sum(n_inputs))
 
 
-class Colour(LinearCritic):
+class ColorLinearCritic(LinearCritic):
+    """Networks with an affine critic, for color images."""
+
     image_shape = (3, 1, 2)
 
 
-@pytest.mark.parametrize("networks", [LinearCritic((8,)), Colour((8,))])
-def test_the_penalty_of_a_linear_critic_is_exact(networks, device):
+@pytest.mark.parametrize("networks", [LinearCritic((8,)), ColorLinearCritic((8,))])
+def test_the_slope_penalty_of_an_affine_critic_is_exact(networks, device):
     x, x_hat = (torch.from_numpy(table(20, 6, seed)).to(device) for seed in (0, 1))
-    made = game(device, n_features=6, networks=networks)
-    slope = made.critic.head.weight.detach().cpu().numpy()[0]
-    penalty = made.penalty(x, x_hat)
+    game = make_game(device, n_features=6, networks=networks)
+    slope = game.critic.head.weight.detach().cpu().numpy()[0]
+    penalty = game.slope_penalty(x, x_hat)
     assert penalty.item() == pytest.approx((np.linalg.norm(slope) - 1) ** 2, rel=1e-9)
-    gradient = torch.autograd.grad(penalty, made.critic.head.weight)[0].cpu().numpy()[0]
+    gradient = torch.autograd.grad(penalty, game.critic.head.weight)[0].cpu().numpy()[0]
     length = np.linalg.norm(slope)
     np.testing.assert_allclose(gradient, 2 * (length - 1) * slope / length, rtol=1e-9)
 
-    made = game(device, n_features=6, networks=networks, gradient_penalty="per_pixel")
+    game = make_game(device, n_features=6, networks=networks, gradient_penalty="per_pixel")
     channels, n_pixels = networks.image_shape[0], 6 // networks.image_shape[0]
     norms = [
         np.sqrt(sum(slope[c * n_pixels + j] ** 2 for c in range(2 * channels)))
         for j in range(n_pixels)
     ]
     expected = np.mean([(length - 1) ** 2 for length in norms])
-    assert made.penalty(x, x_hat).item() == pytest.approx(expected, rel=1e-9)
+    assert game.slope_penalty(x, x_hat).item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_per_pixel_norms_of_a_row_are_those_of_its_numbers_and_their_images(device):
-    made = game(device, networks=type("Plain", (LinearCritic,), {"image_shape": (1,)})((8,)))
-    made.gradient_penalty = "per_pixel"
-    a, b = made.critic.head.weight.detach().cpu().numpy()[0].reshape(2, 4)
+def test_per_pixel_norms_of_a_table_have_one_norm_per_column(device):
+    game = make_game(device, networks=type("Plain", (LinearCritic,), {"image_shape": (1,)})((8,)))
+    game.gradient_penalty = "per_pixel"
+    a, b = game.critic.head.weight.detach().cpu().numpy()[0].reshape(2, 4)
     x = torch.from_numpy(table()).to(device)
     expected = np.mean((np.hypot(a, b) - 1) ** 2)
-    assert made.penalty(x, -x).item() == pytest.approx(expected, rel=1e-9)
+    assert game.slope_penalty(x, -x).item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_penalty_looks_between_a_row_and_its_image(device):
-    made, points = game(device), []
-    made.critic.register_forward_hook(lambda module, inputs, output: points.append(inputs))
+def test_slopes_are_taken_between_a_row_and_its_mirror_image(device):
+    game, points = make_game(device), []
+    game.critic.register_forward_hook(lambda module, inputs, output: points.append(inputs))
     x, x_hat = (torch.from_numpy(table(500, 4, seed)).to(device) for seed in (0, 1))
-    penalty = made.penalty(x, x_hat)
+    penalty = game.slope_penalty(x, x_hat)
     left, between = (part.detach() for part in points[0])
     torch.testing.assert_close(left, x)
     share = ((between - x) / (x_hat - x)).cpu().numpy()
@@ -278,7 +278,7 @@ def test_the_penalty_looks_between_a_row_and_its_image(device):
     assert share.min() >= 0
     assert share.max() <= 1
     assert share.mean() == pytest.approx(0.5, abs=0.05)
-    inner, outer = (layer for layer in made.critic.modules() if isinstance(layer, nn.Linear))
+    inner, outer = (layer for layer in game.critic.modules() if isinstance(layer, nn.Linear))
     w, c = (p.detach().cpu().numpy() for p in (inner.weight, inner.bias))
     hidden = np.column_stack([left.cpu(), between.cpu()]) @ w.T + c
     slopes = (np.where(hidden > 0, 1, 0.2) * outer.weight.detach().cpu().numpy()) @ w
@@ -286,66 +286,64 @@ def test_the_penalty_looks_between_a_row_and_its_image(device):
     assert penalty.item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_penalty_is_the_critics_alone_and_has_its_weight(device):
+def test_the_slope_penalty_is_part_of_the_loss_of_the_critic_only(device):
     x = table()
-    plain, penalized = (play(game(device, gradient_penalty_weight=w), x) for w in (0.0, 3.0))
+    plain, penalized = (play(make_game(device, gradient_penalty_weight=w), x) for w in (0.0, 3.0))
     assert penalized[-1][1].item() == pytest.approx(plain[-1][1].item(), rel=1e-12)
-    made = game(device, gradient_penalty_weight=3.0)
-    seen, penalty = [], made.penalty
-    made.penalty = lambda *pair: seen.append(penalty(*pair)) or seen[-1]
-    for (_, loss), (_, without), slopes in zip(
-        play(made, x)[:2], plain[:2], seen or [None] * 2, strict=False
-    ):
+    game = make_game(device, gradient_penalty_weight=3.0)
+    seen, penalty = [], game.slope_penalty
+    game.slope_penalty = lambda *pair: seen.append(penalty(*pair)) or seen[-1]
+    for (_, loss), (_, without) in zip(play(game, x)[:2], plain[:2], strict=True):
         assert loss.item() > without.item()
-        assert slopes is None or slopes.item() > 0
     assert len(seen) == 2
-    difference = play(made, x)[0][1].item() - plain[0][1].item()
+    assert all(slopes.item() > 0 for slopes in seen)
+    difference = play(game, x)[0][1].item() - plain[0][1].item()
     assert difference == pytest.approx(3 * seen[0].item(), rel=1e-9)
 
 
-def test_spectral_norm_bounds_every_layer_of_the_critic(device):
-    made = game(device, spectral_norm=True)
+def test_spectral_norm_normalizes_every_layer_of_the_critic(device):
+    game = make_game(device, spectral_norm=True)
     x = torch.from_numpy(table()).to(device)
     for _ in range(100):
-        made.critic(x, x)
-    layers = [layer for layer in made.critic.modules() if type(layer).__name__ == "SpectralNorm"]
+        game.critic(x, x)
+    layers = [layer for layer in game.critic.modules() if type(layer).__name__ == "SpectralNorm"]
     assert len(layers) == 2
     for layer in layers:
-        norm_of_it = np.linalg.norm(layer.weight.detach().cpu().numpy(), 2)
-        assert norm_of_it == pytest.approx(1, rel=1e-6)
+        spectral_norm = np.linalg.norm(layer.weight.detach().cpu().numpy(), 2)
+        assert spectral_norm == pytest.approx(1, rel=1e-6)
         assert np.linalg.norm(layer.layer.weight.detach().cpu().numpy(), 2) > 1.05
-    assert not [n for n, _ in made.encoder.named_modules() if "layer" in n]
+    assert not [n for n, _ in game.encoder.named_modules() if "layer" in n]
 
 
-def test_scoring_leaves_the_spectral_norm_alone(device):
-    made = game(device, spectral_norm=True)
+def test_scoring_does_not_update_the_spectral_norm(device):
+    game = make_game(device, spectral_norm=True)
     x = torch.from_numpy(table()).to(device)
-    layer = next(layer for layer in made.critic.modules() if hasattr(layer, "u"))
+    layer = next(layer for layer in game.critic.modules() if hasattr(layer, "u"))
     before = layer.u.clone()
-    made.eval()
-    made.score(x)
+    game.eval()
+    game.score(x)
     assert torch.equal(layer.u, before)
-    made.train()
-    made.score(x)
+    game.train()
+    game.score(x)
     assert not torch.equal(layer.u, before)
 
 
-# ------------------------------------------------------------------ mixtures and atypical codes
+# ----------------------------------------------------------- mixtures and atypical codes
 
 
 @given(n=st.integers(1, 50), k=st.integers(2, 6), seed=st.integers(0, 99))
-def test_mixtures_are_in_the_simplex_of_their_codes(n, k, seed):
+def test_weights_of_a_mixture_are_positive_and_sum_to_one(n, k, seed):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        weights = mix(torch.eye(k).expand(n, k, k)).numpy()
+        weights = mix_codes(torch.eye(k).expand(n, k, k)).numpy()
     assert (weights >= 0).all()
     np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-5)
 
 
-def test_weights_of_a_mixture_are_normalised_uniform_ones():
+def test_weights_of_a_mixture_are_normalized_uniform_draws():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        weights = mix(torch.eye(3).expand(20_000, 3, 3)).numpy()
+        weights = mix_codes(torch.eye(3).expand(20_000, 3, 3)).numpy()
     draws = np.random.RandomState(0).uniform(0, 0.5, size=(20_000, 3))
     draws /= draws.sum(axis=1, keepdims=True)
     for q in (0.05, 0.5, 0.95):
@@ -355,18 +353,18 @@ def test_weights_of_a_mixture_are_normalised_uniform_ones():
 
 
 def codes(n=400, d=5, seed=0):
-    """Codes with a mean and unequal spreads."""
+    """Codes with a mean other than zero and unequal standard deviations."""
     rng = np.random.RandomState(seed)
     return torch.from_numpy(3 + np.arange(1, d + 1) * rng.normal(size=(n, d)))
 
 
 @pytest.mark.parametrize("delta", [0.1, 0.5, 2.0])
 @pytest.mark.parametrize("where", ["inward", "outward"])
-def test_atypical_codes_are_beside_the_typical_sphere(where, delta):
+def test_atypical_codes_are_between_the_two_spheres(where, delta):
     z = codes()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        drawn = atypical(z, 4000, where, delta).numpy()
+        drawn = draw_atypical_codes(z, 4000, where, delta).numpy()
     mean, sd = z.numpy().mean(0), z.numpy().std(0)
     radii = np.linalg.norm((drawn - mean) / sd, axis=1) / np.sqrt(5)
     inner, outer = (max(0, 1 - delta), 1) if where == "inward" else (1, 1 + delta)
@@ -374,11 +372,12 @@ def test_atypical_codes_are_beside_the_typical_sphere(where, delta):
     assert radii.max() <= outer + 1e-6
     uniform = (np.arange(1, 4001) - 0.5) / 4000
     np.testing.assert_allclose(np.sort(radii), inner + (outer - inner) * uniform, atol=0.04)
-    np.testing.assert_allclose(((drawn - mean) / sd).mean(0), 0, atol=0.15)  # all directions
+    # All directions are drawn.
+    np.testing.assert_allclose(((drawn - mean) / sd).mean(0), 0, atol=0.15)
 
 
-def test_the_codes_themselves_have_the_typical_radius():
-    """In their own units, whatever the penalty on their norms has made of these."""
+def test_typical_codes_are_near_the_sphere():
+    """In units of their standard deviations, whatever the penalty on their norms has done."""
     for scale in (1e-3, 1.0, 50.0):
         z = scale * codes().numpy()
         radii = np.linalg.norm((z - z.mean(0)) / z.std(0), axis=1)
@@ -386,11 +385,11 @@ def test_the_codes_themselves_have_the_typical_radius():
 
 
 @pytest.mark.parametrize("delta", [0.5, 1.0])
-def test_a_box_is_that_of_the_codes_and_a_margin(delta):
+def test_the_box_is_that_of_the_codes_plus_a_margin(delta):
     z = codes()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        drawn = atypical(z, 20_000, "box", delta).numpy()
+        drawn = draw_atypical_codes(z, 20_000, "box", delta).numpy()
     low, high = z.numpy().min(0), z.numpy().max(0)
     width = high - low
     np.testing.assert_allclose(drawn.min(0), low - delta * width / 2, atol=0.01 * width.max())
@@ -399,65 +398,65 @@ def test_a_box_is_that_of_the_codes_and_a_margin(delta):
 
 
 @pytest.mark.parametrize("where", ["inward", "outward", "box"])
-def test_codes_without_spread_do_no_harm(where):
-    drawn = atypical(torch.ones(3, 4), 10, where, 0.5)
+def test_atypical_codes_of_equal_codes_are_the_same_code(where):
+    drawn = draw_atypical_codes(torch.ones(3, 4), 10, where, 0.5)
     assert_same_bits(drawn.numpy(), np.ones((10, 4), np.float32))
 
 
-# ---------------------------------------------------------------------------- when there are any
+# ------------------------------------------------------------------- warm-up and negatives
 
 
 def count_negatives(monkeypatch, device, labels=None, rows=table, **params):
     """Number of negatives that are made in each mini-batch."""
-    made, original = [], AMAGame.make_negatives
+    counts, original = [], AMAGame.make_negatives
 
     def spy(self, x):
         drawn = original(self, x)
-        made.append(len(drawn))
+        counts.append(len(drawn))
         return drawn
 
     monkeypatch.setattr(AMAGame, "make_negatives", spy)
-    detector = make(device, max_epochs=4, **params).fit(rows(), labels=labels)
-    return made, detector
+    detector = make_detector(device, max_epochs=4, **params).fit(rows(), labels=labels)
+    return counts, detector
 
 
 @pytest.mark.parametrize(
     ("warm_up", "n_without"), [(0, 0), (1, 3), (2, 6), (9, 12), (0.0, 0), (0.25, 3), (1.0, 12)]
 )
-def test_negatives_come_after_the_warm_up(warm_up, n_without, device, monkeypatch):
-    made, _ = count_negatives(monkeypatch, device, warm_up=warm_up)
-    assert made == [0] * n_without + [2] * (12 - n_without)
+def test_negatives_are_made_after_the_warm_up(warm_up, n_without, device, monkeypatch):
+    counts, _ = count_negatives(monkeypatch, device, warm_up=warm_up)
+    assert counts == [0] * n_without + [2] * (12 - n_without)
 
 
-def test_a_share_of_a_single_epoch_is_a_warm_up_too(device, monkeypatch):
-    made, _ = count_negatives(monkeypatch, device, warm_up=0.3)
-    assert made == [0] * 4 + [2] * 8
-    made.clear()
-    make(device, max_epochs=1, warm_up=0.5).fit(table(n_samples=160))
-    assert made == [0] * 5 + [2] * 5
+def test_the_warm_up_can_be_shorter_than_an_epoch(device, monkeypatch):
+    counts, _ = count_negatives(monkeypatch, device, warm_up=0.3)
+    assert counts == [0] * 4 + [2] * 8
+    counts.clear()
+    make_detector(device, max_epochs=1, warm_up=0.5).fit(table(n_samples=160))
+    assert counts == [0] * 5 + [2] * 5
 
 
-def test_the_warm_up_is_over_when_training_goes_on(device, monkeypatch):
-    made, detector = count_negatives(monkeypatch, device, warm_up=6)
+def test_the_warm_up_continues_when_training_continues(device, monkeypatch):
+    counts, detector = count_negatives(monkeypatch, device, warm_up=6)
     detector.partial_fit(table()).partial_fit(table())
-    assert made == [0] * 18
+    assert counts == [0] * 18
     detector.partial_fit(table())
-    assert made == [0] * 18 + [2] * 3
+    assert counts == [0] * 18 + [2] * 3
 
 
-def test_known_outliers_stand_for_negatives(device, monkeypatch):
-    made, _ = count_negatives(monkeypatch, device, labels=LABELS)
-    assert made == []
+def test_known_outliers_replace_negatives(device, monkeypatch):
+    counts, _ = count_negatives(monkeypatch, device, labels=LABELS)
+    assert counts == []
 
 
 @pytest.mark.parametrize("negatives", [None, "outward"])
-def test_known_outliers_count_without_synthetic_ones_and_in_the_warm_up(negatives, device):
-    made = game(device, negatives=negatives)
-    made.warm_up_left.fill_(100)
+def test_known_outliers_are_used_without_negatives_and_during_the_warm_up(negatives, device):
+    game = make_game(device, negatives=negatives)
+    game.warm_up_left.fill_(100)
     x = table()
     moved = x.copy()
     moved[LABELS == -1] += 1
-    losses = [[loss.item() for _, loss in play(made, rows, LABELS)] for rows in (x, moved)]
+    losses = [[loss.item() for _, loss in play(game, rows, LABELS)] for rows in (x, moved)]
     assert all(one != other for one, other in zip(*losses, strict=True))
 
 
@@ -465,7 +464,7 @@ def test_known_outliers_count_without_synthetic_ones_and_in_the_warm_up(negative
 
 
 def r_scores(detector, X):
-    """Equation (5), in torch and from the public reconstructions."""
+    """Equation (5), computed in torch from the public reconstructions."""
     critic = detector.net_.module_.games[0].critic
     device = next(critic.parameters()).device
     x, x_hat = (
@@ -478,129 +477,134 @@ def r_scores(detector, X):
 
 
 @pytest.mark.parametrize("labels", [None, LABELS])
-def test_scores_are_those_of_the_paper(labels, device):
+def test_scores_agree_with_the_paper(labels, device):
     X = table(n_samples=60, seed=1)
-    detector = make(device, max_epochs=5).fit(table(), labels=labels)
+
+    def fit(score_type):
+        detector = make_detector(device, max_epochs=5, score_type=score_type)
+        return detector.fit(table(), labels=labels)
+
+    detector = fit("features")
     R = r_scores(detector, X)
     np.testing.assert_allclose(-detector.score_samples(X), R, rtol=1e-4, atol=1e-6)
 
-    detector = make(device, max_epochs=5, score_type="likelihood").fit(table(), labels=labels)
+    detector = fit("likelihood")
     R_train = r_scores(detector, table())
     R_train = R_train if labels is None else R_train[labels != -1]
     expected = np.abs(R - R_train.mean()) / R_train.std()
     np.testing.assert_allclose(-detector.score_samples(X), expected, rtol=1e-3, atol=1e-3)
-    made = detector.net_.module_.games[0]
-    assert made.r_mean.item() == pytest.approx(R_train.mean(), rel=1e-4)
-    assert made.r_sd.item() == pytest.approx(R_train.std(), rel=1e-4)
-    assert {"r_mean", "r_sd"} <= set(made.state_dict())
+    game = detector.net_.module_.games[0]
+    assert game.r_mean.item() == pytest.approx(R_train.mean(), rel=1e-4)
+    assert game.r_std.item() == pytest.approx(R_train.std(), rel=1e-4)
+    assert {"r_mean", "r_std"} <= set(game.state_dict())
 
-    detector = make(device, max_epochs=5, score_type="combined").fit(table(), labels=labels)
+    detector = fit("combined")
     distance = np.linalg.norm(X - detector.reconstruct(X), axis=1)
     np.testing.assert_allclose(-detector.score_samples(X), np.sqrt(R * distance), rtol=1e-3)
 
 
-def test_the_likelihood_ranks_as_the_density_does_and_does_not_underflow(device):
-    detector = make(device, max_epochs=5, score_type="likelihood").fit(table())
-    made = detector.net_.module_.games[0]
+def test_the_likelihood_ranks_as_the_density_and_does_not_underflow(device):
+    detector = make_detector(device, max_epochs=5, score_type="likelihood").fit(table())
+    game = detector.net_.module_.games[0]
     X = table(n_samples=200, seed=1)
-    density = norm(made.r_mean.item(), made.r_sd.item()).pdf(r_scores(detector, X))
+    density = norm(game.r_mean.item(), game.r_std.item()).pdf(r_scores(detector, X))
     scores = detector.score_samples(X)
     order = np.argsort(scores)
     assert (np.diff(density[order]) > -1e-6).all()
     far = 1000 * X
-    assert (norm(made.r_mean.item(), made.r_sd.item()).pdf(r_scores(detector, far)) == 0).any()
+    assert (norm(game.r_mean.item(), game.r_std.item()).pdf(r_scores(detector, far)) == 0).any()
     assert len(np.unique(detector.score_samples(far))) == len(far)
 
 
-def test_the_likelihood_of_rows_that_are_all_alike_is_finite(device):
-    detector = make(device, score_type="likelihood").fit(np.ones((20, 4)))
+def test_the_likelihood_is_finite_if_all_training_rows_are_equal(device):
+    detector = make_detector(device, score_type="likelihood").fit(np.ones((20, 4)))
     assert np.isfinite(detector.score_samples(table())).all()
 
 
-def test_early_stopping_watches_the_reconstructions(device):
-    made, x = game(device), table()
-    loss = made.validation_loss(torch.from_numpy(x).to(device)).item()
-    image = run(made.decoder, run(made.encoder, x))
+def test_early_stopping_monitors_the_reconstruction_error(device):
+    game, x = make_game(device), table()
+    loss = game.validation_loss(torch.from_numpy(x).to(device)).item()
+    image = run(game.decoder, run(game.encoder, x))
     assert loss == pytest.approx(np.mean((image - x) ** 2), rel=1e-9)
 
 
-# ------------------------------------------------------------------------------- the optimizer
+# ------------------------------------------------------------------------------- optimizer
 
 
-def test_encoder_and_decoder_have_their_own_betas(device):
-    detector = make(device).fit(table())
+def test_the_encoder_has_other_betas_than_the_decoder(device):
+    detector = make_detector(device).fit(table())
     optimizer = detector.net_.optimizer_
     named = {id(p): n.split(".")[2] for n, p in detector.net_.module_.named_parameters()}
     betas = {
         named[id(p)]: group["betas"] for group in optimizer.param_groups for p in group["params"]
     }
     assert betas == {"encoder": (0.5, 0.9), "decoder": (0.0, 0.9), "critic": (0.0, 0.9)}
-    same = make(device, net_params={"optimizer__param_groups": []}).fit(table())
+    same = make_detector(device, net_params={"optimizer__param_groups": []}).fit(table())
     assert {group["betas"] for group in same.net_.optimizer_.param_groups} == {(0.0, 0.9)}
     before, after = state(same), state(detector)
     assert any(not np.array_equal(before[n], after[n]) for n in before if ".encoder." in n)
 
 
 @pytest.mark.parametrize("member", [0, 1])
-def test_every_members_encoder_has_its_betas(member, device):
-    detector = make(device, n_members=2).fit(table())
+def test_the_encoder_of_every_member_has_its_own_betas(member, device):
+    detector = make_detector(device, n_members=2).fit(table())
     encoder = {id(p) for p in detector.net_.module_.games[member].encoder.parameters()}
     groups = detector.net_.optimizer_.param_groups
     found = [g["betas"] for g in groups for p in g["params"] if id(p) in encoder]
     assert found == [(0.5, 0.9)] * len(encoder)
 
 
-def test_other_betas_can_be_asked_for(device):
-    detector = make(device, net_params={"optimizer__betas": (0.9, 0.99)}).fit(table())
+def test_betas_can_be_set(device):
+    detector = make_detector(device, net_params={"optimizer__betas": (0.9, 0.99)}).fit(table())
     assert {g["betas"] for g in detector.net_.optimizer_.param_groups} == {(0.5, 0.9), (0.9, 0.99)}
 
 
-# ------------------------------------------------------------------------------- new rows
+# --------------------------------------------------------------------------------- samples
 
 
 @pytest.mark.parametrize("kind", ["inlier", "outlier"])
-def test_a_sample_is_decoded_from_the_codes_of_training_rows(kind, device):
-    detector = make(device, max_epochs=5).fit(table())
-    made = detector.net_.module_.games[0]
+def test_samples_are_decoded_from_the_codes_of_training_rows(kind, device):
+    detector = make_detector(device, max_epochs=5).fit(table())
+    game = detector.net_.module_.games[0]
     drawn = []
-    made.decoder.register_forward_hook(lambda module, inputs, output: drawn.append(inputs[0]))
+    game.decoder.register_forward_hook(lambda module, inputs, output: drawn.append(inputs[0]))
     rows = detector.sample(1000, kind=kind, random_state=0)
     assert rows.shape == (1000, 4)
     z = drawn[0].cpu().numpy()
     known = detector.transform(table())
-    np.testing.assert_allclose(np.unique(made.codes.cpu(), axis=0), np.unique(known, axis=0))
-    if kind == "inlier":  # inside the hull of the codes
+    np.testing.assert_allclose(np.unique(game.codes.cpu(), axis=0), np.unique(known, axis=0))
+    if kind == "inlier":  # inside the range of the codes
         assert (z >= known.min(0)).all()
         assert (z <= known.max(0)).all()
         np.testing.assert_allclose(z.mean(0), known.mean(0), atol=0.1 * known.std(0).max())
     else:
-        centred = (z - made.codes.cpu().numpy().mean(0)) / made.codes.cpu().numpy().std(0)
-        radii = np.linalg.norm(centred, axis=1)
+        centered = (z - game.codes.cpu().numpy().mean(0)) / game.codes.cpu().numpy().std(0)
+        radii = np.linalg.norm(centered, axis=1)
         assert radii.min() >= np.sqrt(2) - 1e-3
         assert radii.max() <= 1.5 * np.sqrt(2) + 1e-3
 
 
 @pytest.mark.parametrize("kind", ["inlier", "outlier"])
-def test_a_sample_begins_with_every_smaller_one(kind, device):
-    detector = make(device, n_members=2).fit(table())
+def test_a_larger_sample_starts_with_a_smaller_one(kind, device):
+    detector = make_detector(device, n_members=2).fit(table())
     large = detector.sample(1500, kind=kind, random_state=3)
     for n_samples in (1, 10, 1024, 1025):
         smaller = detector.sample(n_samples, kind=kind, random_state=3)
         assert_same_bits(smaller, large[:n_samples])
 
 
-def test_known_outliers_give_no_codes(device):
+def test_codes_of_known_outliers_are_not_stored(device):
     rows = table()
     rows[LABELS == -1] += 50
-    detector = make(device).fit(rows, labels=LABELS)
+    detector = make_detector(device).fit(rows, labels=LABELS)
     kept = detector.net_.module_.games[0].codes.cpu().numpy()
     normal, outliers = (detector.transform(rows[LABELS != -1]), detector.transform(rows[-6:]))
     np.testing.assert_allclose(np.unique(kept, axis=0), np.unique(normal, axis=0), rtol=1e-6)
     assert not np.isin(outliers[:, 0], kept[:, 0]).any()
 
 
-def test_codes_of_many_rows_are_spread_over_them(device):
-    detector = make(device, max_epochs=1, batch_size=512).fit(table(n_samples=3500))
+def test_stored_codes_are_spread_over_all_training_rows(device):
+    detector = make_detector(device, max_epochs=1, batch_size=512).fit(table(n_samples=3500))
     kept = detector.net_.module_.games[0].codes.cpu().numpy()
     assert len(np.unique(kept, axis=0)) == 1000
     everything = detector.transform(table(n_samples=3500))
@@ -610,13 +614,14 @@ def test_codes_of_many_rows_are_spread_over_them(device):
 
 @pytest.mark.parametrize("negatives", ["inward", "outward", "box", None])
 def test_outliers_can_be_sampled_whatever_the_negatives_are(negatives, device):
-    detector = make(device, negatives=negatives).fit(table())
+    detector = make_detector(device, negatives=negatives).fit(table())
     assert np.isfinite(detector.sample(5, kind="outlier", random_state=0)).all()
 
 
-def test_there_is_no_abnormal_version_of_a_row(device):
-    with pytest.raises(ValueError, match="AMA cannot reconstruct kind='outlier', only inlier"):
-        make(device).fit(table()).reconstruct(table(), kind="outlier")
+def test_rows_cannot_be_reconstructed_as_outliers(device):
+    message = "AMA cannot reconstruct rows of kind='outlier', only of kind='inlier'"
+    with pytest.raises(ValueError, match=message):
+        make_detector(device).fit(table()).reconstruct(table(), kind="outlier")
 
 
 # ------------------------------------------------------------------------------------- errors
@@ -639,14 +644,13 @@ def test_there_is_no_abnormal_version_of_a_row(device):
         ("score_type", "density"),
     ],
 )
-def test_a_wrong_parameter_is_named(name, value, device):
+def test_an_invalid_parameter_is_named(name, value, device):
     with pytest.raises(ValueError, match=f"The '{name}' parameter of AMA must be"):
-        make(device, **{name: value}).fit(table())
+        make_detector(device, **{name: value}).fit(table())
 
 
-def test_the_parameters_of_the_game_are_those_of_the_class():
-    parameters = set(inspect.signature(AMA).parameters)
-    own = set(inspect.signature(AMAGame).parameters) - {"n_features"}
-    assert own <= parameters
-    assert "AMA" in skgad.__all__
-    assert tiny("AMA").warm_up == 1
+def test_the_game_has_the_parameters_of_the_detector():
+    detector = make_detector()
+    game, params = build_game(detector), detector.game_params()
+    assert {"latent_dim", "n_critic", "warm_up", "score_type"} <= params.keys()
+    assert {name: getattr(game, name) for name in params} == params

@@ -1,16 +1,15 @@
-"""RCGAN: its losses, its penalty, its scores, and the theory of its paper on discrete examples."""
+"""Losses, penalty and scores of RCGAN, and the theory of its paper on discrete examples."""
 
 import numpy as np
 import pytest
 import torch
-from common import assert_same_bits, table
+from common import assert_same_bits, build_game, table
 from numpy.testing import assert_allclose
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, xlogy
 from sklearn.preprocessing import StandardScaler
 
 from skgad import MLP, RCGAN
-from skgad.detectors._rcgan import RCGANGame
 
 SMALL = {"networks": MLP((8,)), "latent_dim": 2}
 
@@ -19,13 +18,14 @@ def tiny(device="cpu", **params):
     return RCGAN(**{**SMALL, "max_epochs": 2, "random_state": 0, "device": device, **params})
 
 
-def game(n_features=3, **params):
+def make_game(n_features=3, **params):
     torch.manual_seed(0)
-    return RCGANGame(n_features=n_features, **{**SMALL, **params})
+    detector = tiny(**params)
+    return build_game(detector, detector.penalty_scale * np.ones((2, n_features)))
 
 
 def moves(game, x):
-    """The losses of one batch, and the codes and penalties that were drawn for it."""
+    """Losses of one mini-batch, and the codes and penalties drawn for it."""
     torch.manual_seed(1)
     z, t = game.sample_latent(x), game.sample_penalty(x)
     torch.manual_seed(1)
@@ -33,16 +33,16 @@ def moves(game, x):
 
 
 def cross_entropies(game, x, z, t):
-    """-log sigmoid of the logits and of their opposites, in numpy, for each stream."""
+    """Cross-entropy of calling each kind of pairs real, and of calling it fake, in numpy."""
     with torch.no_grad():
-        streams = {
+        logits = {
             "encoded": game.d_xz(x, game.encoder(x)),
             "generated": game.d_xz(game.decoder(z), z),
             "penalty": game.d_xz(t, game.encoder(t)),
             "same": game.d_xx(x, x),
             "other": game.d_xx(x, game.decoder(game.encoder(x))),
         }
-    probabilities = {name: expit(logits.double().numpy()) for name, logits in streams.items()}
+    probabilities = {name: expit(values.double().numpy()) for name, values in logits.items()}
     real = {name: -np.log(p).mean() for name, p in probabilities.items()}
     fake = {name: -np.log1p(-p).mean() for name, p in probabilities.items()}
     return real, fake
@@ -50,8 +50,8 @@ def cross_entropies(game, x, z, t):
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("penalize_encoder", [False, True])
-def test_losses_are_those_of_the_paper_with_flipped_labels(weight, penalize_encoder):
-    g = game(penalty_weight=weight, penalize_encoder=penalize_encoder)
+def test_losses_are_those_of_the_paper_with_exchanged_labels(weight, penalize_encoder):
+    g = make_game(penalty_weight=weight, penalize_encoder=penalize_encoder)
     x = torch.randn(16, 3)
     losses, z, t = moves(g, x)
     real, fake = cross_entropies(g, x, z, t)
@@ -66,48 +66,49 @@ def test_losses_are_those_of_the_paper_with_flipped_labels(weight, penalize_enco
 
 
 @pytest.mark.parametrize(("penalize_encoder", "moves_encoder"), [(False, False), (True, True)])
-def test_the_encoder_feels_the_penalty_only_when_it_is_asked_to(penalize_encoder, moves_encoder):
+def test_the_penalty_moves_the_encoder_only_with_penalize_encoder(penalize_encoder, moves_encoder):
     gradients = []
     for weight in (0.0, 5.0):
-        g = game(penalty_weight=weight, penalize_encoder=penalize_encoder)
+        g = make_game(penalty_weight=weight, penalize_encoder=penalize_encoder)
         losses, _, _ = moves(g, torch.randn(16, 3, generator=torch.Generator().manual_seed(0)))
         gradients.append(torch.autograd.grad(losses["generator"], g.encoder[-1].weight)[0])
     assert torch.equal(*gradients) != moves_encoder
 
 
-def test_penalties_have_the_asked_distribution_and_scale():
+def test_penalties_have_the_given_distribution_and_scale():
     for penalty, scale, sd in (("normal", 2.0, 2.0), ("uniform", 3.0, 3 / 3**0.5)):
-        t = game(penalty=penalty, penalty_scale=scale).sample_penalty(torch.zeros(20_000, 3))
+        t = make_game(penalty=penalty, penalty_scale=scale).sample_penalty(torch.zeros(20_000, 3))
         assert_allclose(t.std(dim=0), sd, rtol=0.03)
         assert_allclose(t.mean(dim=0), 0, atol=0.1)
     assert t.abs().max() <= 3
 
 
-def test_a_callable_penalty_gets_a_generator_and_a_shape(device):
-    asked = []
+def test_a_callable_penalty_receives_a_generator_and_a_shape(device):
+    shapes = []
 
     def penalty(generator, shape):
-        asked.append(shape)
+        shapes.append(shape)
         return torch.ones(shape) + torch.rand(shape, generator=generator)
 
     detectors = [tiny(device, penalty=penalty, batch_size=16).fit(table(40)) for _ in range(2)]
-    assert set(asked) == {(16, 4), (8, 4)}
+    assert set(shapes) == {(16, 4), (8, 4)}
     assert_same_bits(*(d.score_samples(table(40)) for d in detectors))
 
 
-def test_a_callable_penalty_of_the_wrong_shape_is_refused():
-    with pytest.raises(ValueError, match=r"asked for shape \(40, 4\) and gave \(2,\)"):
+def test_a_callable_penalty_of_the_wrong_shape_is_rejected():
+    message = r"called with shape=\(40, 4\), but it returned an array of shape \(2,\)"
+    with pytest.raises(ValueError, match=message):
         tiny(penalty=lambda generator, shape: torch.zeros(2)).fit(table(40))
 
 
-def test_a_fixed_penalty_is_drawn_once():
-    g = game(penalty_size=5)
+def test_a_penalty_of_fixed_size_is_drawn_once():
+    g = make_game(penalty_size=5)
     rows = torch.cat([g.sample_penalty(torch.zeros(50, 3)) for _ in range(3)])
     assert len(rows.unique(dim=0)) == 5
-    assert len(game().sample_penalty(torch.zeros(50, 3)).unique(dim=0)) == 50
+    assert len(make_game().sample_penalty(torch.zeros(50, 3)).unique(dim=0)) == 50
 
 
-def test_scores_are_those_of_the_equations(device):
+def test_scores_agree_with_the_equations_of_the_paper(device):
     X = table(30)
     x = torch.tensor(X, dtype=torch.float32, device=device)
     for score_type in ("discriminator", "features", "combined"):
@@ -125,15 +126,15 @@ def test_scores_are_those_of_the_equations(device):
         assert_allclose(detector.score_samples(X), -expected.cpu().numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_scores_do_not_saturate_into_ties():
+def test_scores_have_no_ties_where_the_sigmoid_saturates():
     X = table(200)
     detector = tiny(max_epochs=5, score_type="discriminator").fit(X)
     with torch.no_grad():
-        detector.net_.module_.scorers[0].d_xx.head.bias += 30  # sigmoid would be 1 for all
+        detector.net_.module_.scorers[0].d_xx.head.bias += 30  # the sigmoid is 1 for all rows
     assert len(np.unique(detector.score_samples(X))) > 190
 
 
-def test_rows_far_from_the_scale_of_the_penalty_are_warned_of():
+def test_features_far_from_the_scale_of_the_penalty_cause_a_warning():
     X = 1000 * table(40)
     with pytest.warns(UserWarning, match="root mean square of .* StandardScaler"):
         tiny().fit(X)
@@ -142,11 +143,11 @@ def test_rows_far_from_the_scale_of_the_penalty_are_warned_of():
 
 
 def test_outliers_cannot_be_sampled():
-    with pytest.raises(ValueError, match="RCGAN cannot sample kind='outlier'"):
+    with pytest.raises(ValueError, match="RCGAN cannot sample rows of kind='outlier'"):
         tiny().fit(table(40)).sample(kind="outlier")
 
 
-# The theory, on distributions over a dozen pairs (x, z).
+# The theory of the paper, on distributions over twelve pairs (x, z).
 
 
 def distributions(seed):
@@ -165,7 +166,7 @@ def generator_cost(p, q, t):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_proposition_1_gives_the_best_discriminator(seed):
+def test_the_best_discriminator_is_that_of_proposition_1(seed):
     q, p, t = distributions(seed)
 
     def loss(logits):
@@ -178,7 +179,7 @@ def test_proposition_1_gives_the_best_discriminator(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_theorem_1_gives_the_best_generator(seed):
+def test_the_best_generator_is_that_of_theorem_1(seed):
     q, p_start, t = distributions(seed)
 
     def gradient(p):
@@ -199,7 +200,7 @@ def test_theorem_1_gives_the_best_generator(seed):
     assert_allclose(best.x, np.maximum(0, beta * q - t), atol=2e-4)
 
 
-def test_beta_is_1_without_overlap_and_2_when_the_penalty_is_the_data():
+def test_beta_is_1_without_overlap_and_2_if_the_penalty_is_the_data():
     q, _, _ = distributions(0)
     half = np.repeat([1.0, 0.0], 6) / 6
     assert_allclose(beta_of(half, half[::-1]), 1)
