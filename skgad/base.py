@@ -4,7 +4,6 @@ from .detectors import BaseDetector, LabelledDetector
 from .engine.game import EncoderDecoderGame, Game
 from .engine.losses import call_fake, call_real
 from .engine.net import AdversarialNet
-from .engine.parameters import detector_parameters
 from .networks import build
 
 __all__ = [
@@ -16,5 +15,4 @@ __all__ = [
     "build",
     "call_fake",
     "call_real",
-    "detector_parameters",
 ]

@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 from .._sklearn_compat import Interval, StrOptions
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
-from ..engine.parameters import detector_parameters
 from ..networks import build, spectrally_normalized
 from ._base import BaseDetector
 
@@ -72,7 +71,6 @@ class ALADGame(EncoderDecoderGame):
         return (x - self.reconstruct(x)).abs().mean()
 
 
-@detector_parameters
 class ALAD(BaseDetector):
     r"""Adversarially learned anomaly detection (ALAD) [1]_.
 

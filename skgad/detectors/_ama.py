@@ -12,7 +12,6 @@ from torch.nn.functional import normalize
 
 from .._sklearn_compat import Interval, RealNotInt, StrOptions
 from ..engine.game import EncoderDecoderGame
-from ..engine.parameters import detector_parameters
 from ..networks import build, spectrally_normalized
 from ..networks._build import image_shape
 from ._base import LabelledDetector
@@ -188,7 +187,6 @@ class WarmUp(Callback):
             game.warm_up_left.fill_(round(n_epochs * len(net.get_iterator(X, training=True))))
 
 
-@detector_parameters
 class AMA(LabelledDetector):
     r"""Adversarial mirrored autoencoder (AMA) [1]_.
 

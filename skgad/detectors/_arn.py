@@ -20,7 +20,6 @@ from .._sklearn_compat import Interval, StrOptions
 from .._typing import Float32Array, RandomStateLike
 from ..engine.data import sample_as_float
 from ..engine.game import Game
-from ..engine.parameters import detector_parameters
 from ..engine.runtime import warn
 from ..networks import build
 from ._base import Kind, LabelledDetector
@@ -261,7 +260,6 @@ def one_hot_argmax(logits):
     return one_hot(logits.argmax(-1), logits.shape[-1]).to(logits)
 
 
-@detector_parameters
 class ARN(LabelledDetector):
     r"""Adversarial reconstruction network (ARN) [1]_.
 

@@ -48,7 +48,7 @@ from ..engine.data import Rows
 from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
 from ..engine.net import AdversarialNet, build_net, check_net_params, copy_net
-from ..engine.parameters import detector_parameters
+from ..engine.parameters import DeclaredParameters
 from ..engine.runtime import choose_device, draw_seed, generator_state, isolated_torch_state, warn
 from ..engine.scores import (
     BLOCK_IMAGES,
@@ -75,8 +75,8 @@ def _has_score_types(detector):
     return "score_type" in detector.get_params(deep=False)
 
 
-@detector_parameters
 class BaseDetector(
+    DeclaredParameters,
     CallbackSupportMixin,
     OutlierMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -86,9 +86,8 @@ class BaseDetector(
 ):
     """Base class of detectors: turns a :class:`~skgad.Game` into a scikit-learn estimator.
 
-    A subclass declares its parameters as annotated attributes with defaults, names its game in
-    `game_class`, and is decorated with :func:`~skgad.base.detector_parameters`, which makes the
-    constructor. See :ref:`new_method`.
+    A subclass declares its parameters as annotated attributes with defaults, from which its
+    constructor is made, and names its game in `game_class`. See :ref:`new_method`.
 
     Attributes
     ----------
@@ -279,6 +278,8 @@ class BaseDetector(
             with isolated_torch_state(device, seed, self._generator_state if resume else None):
                 if resume:  # a copy is trained, so that a failure leaves the detector as it was
                     net = copy_net(self.net_)
+                    if _has_score_types(self):
+                        net.module_.set_score_type(self.score_type)
                 else:
                     make_game = self.game_class.factory(self.networks, table, self.game_params())
                     net = self._build_net(make_game, device)
@@ -655,7 +656,6 @@ def _public_detectors() -> Iterator[type[BaseDetector]]:
             yield cls
 
 
-@detector_parameters
 class LabelledDetector(BaseDetector):
     """Base class of detectors that can use known labels of some training rows.
 

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from ..engine.parameters import detector_parameters
 from ._waldo import AUTO_THRESHOLD, WALDOFamily, WALDOGame
 
 
@@ -15,7 +14,6 @@ class CoRAGame(WALDOGame):
         super().__init__(networks, n_features, prior_weight=0.0, outlier_decoder=True, **params)
 
 
-@detector_parameters
 class CoRA(WALDOFamily):
     r"""Competitive reconstruction autoencoder (CoRA) [1]_, with the advantage of WALDO [2]_.
 

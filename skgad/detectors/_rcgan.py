@@ -13,7 +13,6 @@ from .._sklearn_compat import Interval, StrOptions
 from ..engine.data import sample_as_float
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
-from ..engine.parameters import detector_parameters
 from ..engine.runtime import warn
 from ..networks import build
 from ._base import BaseDetector
@@ -115,7 +114,6 @@ class RCGANGame(EncoderDecoderGame):
         return (x - self.reconstruct(x)).abs().mean()
 
 
-@detector_parameters
 class RCGAN(BaseDetector):
     r"""Regularized cycle consistent generative adversarial network (RCGAN) [1]_.
 

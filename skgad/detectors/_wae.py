@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from ..engine.parameters import detector_parameters
 from ._waldo import WALDOFamily, WALDOGame
 
 
@@ -18,7 +17,6 @@ class WAEGame(WALDOGame):
         super().__init__(networks, n_features, outlier_decoder=False, score_type="inlier", **params)
 
 
-@detector_parameters
 class WAE(WALDOFamily):
     r"""Wasserstein autoencoder (WAE) [1]_ with an adversarial prior of its codes.
 

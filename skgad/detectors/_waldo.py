@@ -12,7 +12,6 @@ from .._sklearn_compat import Interval, StrOptions
 from .._typing import Float32Array, RandomStateLike
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
-from ..engine.parameters import detector_parameters
 from ..networks import build
 from ._base import Kind, LabelledDetector
 
@@ -253,7 +252,6 @@ class WALDOFamily(LabelledDetector):
         return self._sample(n_samples, kind, random_state, latent=latent)
 
 
-@detector_parameters
 class WALDO(WALDOFamily):
     r"""Wasserstein autoencoder for learning the distribution of outliers (WALDO) [1]_.
 

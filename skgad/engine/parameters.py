@@ -4,9 +4,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter, cleandoc, signature
 from itertools import chain
 from textwrap import indent
-from typing import TypeVar, dataclass_transform
-
-T = TypeVar("T")
+from typing import dataclass_transform
 
 ANNOTATIONS = "__annotations__"
 
@@ -64,7 +62,7 @@ n_iter_no_change : "auto" or int, default="auto"
 warm_start : bool, default=False
     Whether `fit` continues the training of the last call instead of starting from new networks.
     `max_epochs` is then the number of additional epochs. Parameters that define the
-    networks and the game keep the values that they had in the first `fit`.
+    networks and the game, but for the score type, keep the values of the first `fit`.
 
 callbacks : list or None, default=None
     `skorch callbacks <https://skorch.readthedocs.io/en/stable/user/callbacks.html>`_, or
@@ -118,37 +116,36 @@ def listed(names):
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
-def detector_parameters(cls: type[T]) -> type[T]:
-    """Make the constructor of a detector, and complete its docstring.
+class DeclaredParameters:
+    """Base class whose subclasses declare their parameters as annotated attributes.
 
-    The annotated attributes of the class become keyword-only parameters, together with those of
-    its base classes. If the docstring contains ``{shared_parameters}`` or ``{shared_attributes}``,
-    the descriptions that all detectors share replace these marks.
-
-    Parameters
-    ----------
-    cls : type
-        Subclass of :class:`~skgad.BaseDetector`.
-
-    Returns
-    -------
-    cls : type
-        The same class.
+    The annotated attributes of a subclass become keyword-only parameters of its constructor, with
+    those of its base classes, unless it defines ``__init__`` itself. If its docstring contains
+    ``{shared_parameters}`` or ``{shared_attributes}``, the descriptions that all detectors share
+    replace these marks.
     """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" not in vars(cls):
+            make_constructor(cls)
+        if cls.__doc__ and "{shared_" in cls.__doc__:
+            cls.__doc__ = complete_docstring(cls)
+
+
+def make_constructor(cls):
+    """Make the constructor of a class, whose signature lists its own parameters first."""
     dataclass(kw_only=True, eq=False, repr=False)(cls)
     init = signature(cls)
     depth = {name: i for i, c in enumerate(cls.__mro__) for name in vars(c).get(ANNOTATIONS, ())}
     own_first = sorted(init.parameters.values(), key=lambda parameter: depth[parameter.name])
     self = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
     vars(cls)["__init__"].__signature__ = init.replace(parameters=[self, *own_first])
-    if cls.__doc__ and "{shared_" in cls.__doc__:
-        defaults = {parameter.name: parameter.default for parameter in own_first}
-        cls.__doc__ = completed(cls, defaults)
-    return cls
 
 
-def completed(cls, defaults):
+def complete_docstring(cls):
     """Docstring of a detector with the descriptions that all detectors share."""
+    defaults = {name: parameter.default for name, parameter in signature(cls).parameters.items()}
     networks = listed(dict.fromkeys(chain(*reversed(cls.game_class.players.values()))))
     parameters = PARAMETERS.strip().format(
         auto_steps=cls.auto_steps,

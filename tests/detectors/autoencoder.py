@@ -2,7 +2,7 @@
 
 import torch
 
-from skgad.base import BaseDetector, Game, build, detector_parameters
+from skgad.base import BaseDetector, Game, build
 
 
 class DenoisingGame(Game):
@@ -29,7 +29,6 @@ class DenoisingGame(Game):
         return (x - self.reconstruct(x)).square().mean(-1)
 
 
-@detector_parameters
 class DenoisingAutoencoder(BaseDetector):
     """Denoising autoencoder, whose anomaly score is the error of reconstruction."""
 

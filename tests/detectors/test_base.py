@@ -38,7 +38,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import skgad
 from skgad import ALAD, MLP
 from skgad._sklearn_compat import StrOptions
-from skgad.base import BaseDetector, detector_parameters
+from skgad.base import BaseDetector
 from skgad.detectors._alad import ALADGame
 from skgad.engine.scores import map_rows
 
@@ -556,7 +556,6 @@ def parameters_of(cls):
     return inspect.signature(cls).parameters
 
 
-@detector_parameters
 class LessAveragedALAD(ALAD):
     """ALAD with other defaults and one more parameter."""
 
@@ -869,3 +868,15 @@ def test_values_beyond_float32_are_rejected(value, device):
         detector.score_samples(rows)
     with pytest.raises(ValueError, match=r"too large for dtype\('float32'\)"):
         tiny("ALAD", device=device).fit(rows)
+
+
+class OneParameter(ALAD):
+    """A detector whose constructor is written by hand."""
+
+    def __init__(self, *, width=4):
+        self.width = width
+
+
+def test_a_constructor_written_by_hand_is_kept():
+    assert list(parameters_of(OneParameter)) == ["width"]
+    assert OneParameter(width=3).get_params() == {"width": 3}

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
-from skgad.base import BaseDetector, Game, build, detector_parameters
+from skgad.base import BaseDetector, Game, build
 
 
 class OneClassGame(Game):
@@ -42,7 +42,6 @@ class OneClassGame(Game):
         return (self.encoder(x) - self.center).square().sum(-1)
 
 
-@detector_parameters
 class OneClass(BaseDetector):
     game_class = OneClassGame
 
@@ -63,7 +62,6 @@ class CriticGame(Game):
         return self.critic(x).squeeze(-1)
 
 
-@detector_parameters
 class Critic(BaseDetector):
     game_class = CriticGame
 
