@@ -64,7 +64,7 @@ class ConvNet(BaseEstimator):
         Channels after each convolution of the encoder. The decoder has them in reverse order.
     kernel_size : int, default=4
         Height and width of the kernels. The stride is 2. For images of odd height, halving rounds
-        down with an even kernel size and up with an odd one.
+        down if the kernel size is even, and up if it is odd.
     discriminator_channels : tuple of int or None, default=None
         Channels after each convolution of the discriminators. By default, they are half of
         ``channels``.

@@ -79,8 +79,8 @@ def test_the_constructor_accepts_keywords_only_and_stores_them():
     assert not [name for name in vars(detector) if name not in names(Plain)]
     with pytest.raises(TypeError, match="positional argument"):
         Plain(0.75)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'strenght'"):
-        Plain(strenght=0.75)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'power'"):
+        Plain(power=0.75)
 
 
 def test_scikit_learn_finds_the_parameters():
