@@ -205,7 +205,7 @@ def test_sparse_rows_become_dense_batch_by_batch(name, early_stopping, device, m
     for cls in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array):
         for name_of_method in ("toarray", "todense"):
             monkeypatch.setattr(cls, name_of_method, spied(getattr(cls, name_of_method)))
-    rows = sparse.random_array((3000, 6), density=0.2, format="csr", rng=0)
+    rows = sparse.random_array((3000, 6), density=0.2, format="csr", random_state=0)
     detector = tiny(name, device=device, batch_size=64, max_epochs=1, early_stopping=early_stopping)
     detector.fit(rows)
     assert len(dense_rows) >= 3000 / 64
