@@ -57,5 +57,5 @@ def test_tools_for_any_detector(X: NDArray[np.float64]) -> None:
     conformal = ConformalDetector(IsolationForest(), alpha=0.2)
     assert assert_type(conformal.fit(X), ConformalDetector) is conformal
     assert is_array(assert_type(conformal.p_values(X), NDArray[np.float64]), np.float64, 1)
-    encoder = assert_type(TabularEncoder().fit(X), TabularEncoder)
-    assert assert_type(encoder.get_feature_names_out(), NDArray[np.object_]).dtype == object
+    encoder = TabularEncoder()
+    assert assert_type(encoder.fit(X), TabularEncoder) is encoder
