@@ -56,5 +56,5 @@ def test_words_that_contain_a_word_to_avoid_are_not_found():
 
 
 def test_spelling_is_american():
-    british = "standardise"  # codespell:ignore standardise
-    assert check_spelling(f"{british}\n") == [(british, "standardize")]
+    british = "normalise"  # codespell:ignore normalise
+    assert check_spelling(f"{british}\n") == [(british, "normalize")]
