@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import re
+import tomllib
 
 import numpy
 import pytest
@@ -99,10 +100,29 @@ def test_the_example_of_the_readme_gives_the_output_shown():
     assert results.failed == 0
 
 
-def test_links_of_the_readme_lead_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
-    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
-    assert not missing
+def test_links_of_the_readme_work_outside_of_the_repository():
+    """They are absolute, as package indexes need them, and lead to files that exist."""
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r"^\[.+\]: (\S+)$", text, re.M)
+    assert [link for link in links if not link.startswith("https://")] == []
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    source, pages = project["urls"]["Source"], project["urls"]["Documentation"]
+    raw = source.replace("github.com", "raw.githubusercontent.com")
+    files = [
+        link.removeprefix(prefix)
+        for link in links
+        for prefix in (f"{source}/blob/main/", f"{raw}/main/")
+        if link.startswith(prefix)
+    ]
+    files += [
+        link.replace(f"{pages}/en/latest/", "doc/").replace(".html", ".rst")
+        for link in links
+        if link.startswith(f"{pages}/en/latest/")
+    ]
+    ours = [link for link in links if link.startswith((f"{source}/", f"{raw}/", f"{pages}/"))]
+    assert len(files) == len(ours) > 5
+    assert [name for name in files if not (ROOT / name).exists()] == []
 
 
 def documented_defaults(thing):
