@@ -117,7 +117,9 @@ def outlier_average_precision_score(
     >>> outlier_average_precision_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9])
     0.8333...
     """
-    return float(sklearn_metrics.average_precision_score(*check_ranking(y_true, y_score, pos_label)))
+    return float(
+        sklearn_metrics.average_precision_score(*check_ranking(y_true, y_score, pos_label))
+    )
 
 
 def outlier_trapezoid_auprc_score(
@@ -374,7 +376,9 @@ def false_positive_rate_at_recall_score(
     0.3333...
     """
     is_outlier, anomaly_scores = check_ranking(y_true, y_score, pos_label)
-    rates, recalls, _ = sklearn_metrics.roc_curve(is_outlier, anomaly_scores, drop_intermediate=False)
+    rates, recalls, _ = sklearn_metrics.roc_curve(
+        is_outlier, anomaly_scores, drop_intermediate=False
+    )
     return float(rates[np.argmax(recalls >= recall)])
 
 
