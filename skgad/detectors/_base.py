@@ -453,7 +453,7 @@ class BaseDetector(
             )
         net = copy_net(self.net_)
         net.module_.set_score_type(score_type)
-        train_scores = score_training_rows(net.module_, table)
+        train_scores = score_training_rows(net.module_, table, self._known_labels)
         self.score_type = score_type
         self.net_, self.train_scores_ = net, train_scores
         self.offset_ = self._threshold(net.module_, train_scores)

@@ -90,6 +90,11 @@ class Ensemble(nn.Module):
         for game in self.scorers:
             game.finalize(apply, labels)
 
+    def discard_finished_scores(self):
+        """Return to the scores of the games themselves, whose networks are trained further."""
+        for game in self.all_games:
+            game.finished = None
+
     def set_score_type(self, score_type):
         """Change the anomaly score of all games."""
         for game in self.all_games:
@@ -97,7 +102,7 @@ class Ensemble(nn.Module):
 
     def member_scores(self, x):
         """Score of each row by each member, float64; shape (n_members, batch_size)."""
-        return torch.stack([game.score(x) for game in self.scorers]).double()
+        return torch.stack([game.anomaly_score(x) for game in self.scorers]).double()
 
     def calibrate(self, scores):
         """Set the units of the members from their scores, of shape (n_samples, n_members)."""

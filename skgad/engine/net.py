@@ -114,12 +114,14 @@ class AdversarialNet(NeuralNet):
         super().on_train_begin(net, **kwargs)
         # Not kept after the training: unpickled, these would be other tensors than the module's.
         self.parameters_of_ = {}
+        self.module_.discard_finished_scores()
 
     def on_epoch_begin(self, net, **kwargs):
         """Drop the records of single mini-batches of the epoch before."""
         super().on_epoch_begin(net, **kwargs)
         for row in self.history[-2:-1]:
             row["batches"] = row["batches"][-1:]
+        self.module_.discard_finished_scores()  # a callback may have asked for scores
         self._set_training(True)  # once per epoch, because it visits all modules
 
     def on_epoch_end(self, net, **kwargs):

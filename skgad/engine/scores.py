@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from .data import blocks
+from .finished import FINISHED_SCORES
 from .runtime import BatchInvariantLinear, thread_pools
 
 #: Number of rows that are scored at once. A matrix product of another size may round differently,
@@ -64,11 +65,17 @@ def finalize(ensemble, rows):
     """
     ensemble.eval()
     ensemble.finalize(partial(map_rows, ensemble, rows.table), rows.known_labels)
-    return score_training_rows(ensemble, rows.table)
+    return score_training_rows(ensemble, rows.table, rows.known_labels)
 
 
-def score_training_rows(ensemble, table):
-    """Set the units of the members, and return the scores of the training rows."""
+def score_training_rows(ensemble, table, labels):
+    """Finish the scores, set the units of the members, and return the training scores."""
+    apply, positions = partial(map_rows, ensemble, table), np.flatnonzero(labels != -1)
+    for game in ensemble.scorers:
+        build = FINISHED_SCORES.get(game.score_type)
+        game.finished = None
+        if build is not None:
+            game.finished = build(game, apply, positions).to(ensemble.device)
     member_scores = map_rows(ensemble, table, lambda x: ensemble.member_scores(x).T)
     if not np.isfinite(member_scores).all():
         raise ValueError(
