@@ -1,35 +1,42 @@
-# Each target makes the environment it needs in .venv: Python >= 3.11 is enough.
+# Each target installs what it needs into .venv. Python 3.11 or newer is enough.
 #
-#   make demo     ALAD beside scikit-learn's detectors on the breast cancer data
-#   make test     linters, tests and doctests
-#   make doc      the documentation, in doc/_build/html
-#   make golden   write the reference scores of the tests again
-#   make format   format the code
-#   make clean    remove all that make has made
+#   make demo          compare ALAD with scikit-learn's detectors on the breast cancer data
+#   make test          linters, type checks, tests and doctests
+#   make lint          linters and type checks alone
+#   make pytest        tests and doctests alone; TESTS=tests/cli selects some
+#   make doc           build the documentation in doc/_build/html
+#   make golden        update the reference scores of the tests
+#   make format        format the code
+#   make dist          build and check the sdist and the wheel in dist/
+#   make test-oldest   run the tests on the oldest supported versions, in .venv-oldest
+#   make test-newest   run the tests on the newest released versions, in .venv-newest
+#   make test-sdist    build the sdist, unpack it elsewhere and run its `make test` there
+#   make clean         remove everything that make has created
 
 PYTHON ?= python3
 VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 
-# One torch thread: the networks are small, and two threads are slower.
+# The networks are small, and torch is slower with two threads than with one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint format doc golden clean
+.PHONY: demo test lint pytest doc golden format dist test-oldest test-newest test-sdist clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py
 
-test: lint
-	$(BIN)/python -m pytest
+test: lint pytest
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
 	$(BIN)/codespell
 
-format: $(VENV)/.test
-	$(BIN)/ruff check --fix
-	$(BIN)/ruff format
+pytest: $(VENV)/.test
+	$(BIN)/python -m pytest $(TESTS)
 
 doc: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html doc doc/_build/html
@@ -38,15 +45,37 @@ doc: $(VENV)/.docs
 golden: $(VENV)/.test
 	$(BIN)/python tests/golden.py
 
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+dist: $(VENV)/.release
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
+# Doctests show the output of current versions, so they are left out here.
+test-oldest:
+	$(MAKE) pytest VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt TESTS=tests
+
+test-newest:
+	$(MAKE) pytest VENV=.venv-newest CONSTRAINTS=
+
+test-sdist: dist
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	tar -xzf dist/*.tar.gz -C "$$folder" --strip-components=1 && \
+	$(MAKE) -C "$$folder" test VENV=.venv
+
 clean:
-	rm -rf $(VENV) build *.egg-info doc/_build doc/api doc/gallery
-	rm -rf .hypothesis .pytest_cache .ruff_cache examples/.ruff_cache demo.png
+	rm -rf $(VENV) .venv-oldest .venv-newest build dist *.egg-info doc/_build doc/api doc/gallery
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf examples/.ruff_cache demo.png
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# A stamp per extra: .venv/.test says that skgad[test] is installed.
-$(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing skgad[$*] into $(VENV); the first time takes a minute or more"
-	$(BIN)/python -m pip install -c constraints.txt -e ".[$*]"
+# One stamp per extra: .venv/.test means that skgad[test] is installed.
+$(VENV)/.%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "Installing skgad[$*] into $(VENV). This takes a minute or more the first time."
+	$(BIN)/python -m pip install $(CONSTRAINTS:%=-c %) -e ".[$*]"
 	@touch $@
 
 $(BIN)/python:

@@ -1,4 +1,4 @@
-"""What a detection method of your own is made of: see :ref:`new_method`."""
+"""Building blocks for detection methods of your own, see :ref:`new_method`."""
 
 from .detectors import BaseDetector, LabelledDetector
 from .engine.game import EncoderDecoderGame, Game

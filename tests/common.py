@@ -1,4 +1,4 @@
-"""Small instances of all detectors, and what several test files need."""
+"""Small instances of all detectors, and helpers of several test files."""
 
 import inspect
 from copy import deepcopy
@@ -10,12 +10,13 @@ from skorch.callbacks import Callback
 
 import skgad
 from skgad import MLP, BaseDetector
+from skgad.base import LabelledDetector
 from skgad.engine.ensemble import RECONSTRUCTORS, SAMPLERS
 
 settings.register_profile("skgad", deadline=None, derandomize=True, database=None, max_examples=20)
 settings.load_profile("skgad")
 
-#: What every small instance has. Nothing that changes a score is left to a default.
+#: Parameters of every small instance. No parameter that changes a score is left to its default.
 SHARED = {
     "n_members": 1,
     "max_epochs": 2,
@@ -30,7 +31,7 @@ AUTOENCODER = {
     "networks": MLP(hidden_layer_sizes=(8,), activation="leaky_relu", dropout=0.1),
 }
 
-#: What a small instance of each detector has besides. A new detector is added here.
+#: Further parameters of the small instance of each detector. A new detector is added here.
 TINY = {
     "ALAD": {
         "latent_dim": 2,
@@ -109,9 +110,12 @@ DETECTORS = [
     and not inspect.isabstract(getattr(skgad, name))
 ]
 
+#: The names of those that accept known labels.
+LABELLED = [name for name in DETECTORS if issubclass(getattr(skgad, name), LabelledDetector)]
+
 
 def tiny(name, **params):
-    """A detector that is fitted in less than a tenth of a second."""
+    """Small instance of a detector, which is fitted in less than a tenth of a second."""
     if name not in TINY:
         raise LookupError(f"{name} has no small instance: add it to TINY in tests/common.py")
     return getattr(skgad, name)(**{**SHARED, **deepcopy(TINY[name]), **params})
@@ -125,27 +129,32 @@ def table(n_samples=48, n_features=4, seed=0):
 
 
 def build_game(detector, X=None):
-    """One game with the parameters of a detector, for its training rows."""
+    """Build a game with the parameters of a detector for a table."""
     X = table() if X is None else X
     return detector.game_class.factory(detector.networks, X, detector.game_params())()
 
 
 def kinds(detector, verb):
-    """Kinds of rows that a detector can "sample" or "reconstruct"."""
+    """Kinds of rows that a detector can generate ("sample") or "reconstruct"."""
     methods = {"sample": SAMPLERS, "reconstruct": RECONSTRUCTORS}[verb]
     return [kind for kind, method in methods.items() if detector.game_class.can(method)]
 
 
 @cache
 def fitted(name, device, **params):
-    """A fitted detector that tests share: do not change it."""
+    """Fitted detector that tests share: do not change it."""
     return tiny(name, device=device, **params).fit(table())
 
 
-def state(detector):
-    """All numbers in a detector's networks, by name, on the CPU."""
-    tensors = detector.net_.module_.state_dict()
+def numbers(module):
+    """Copies of all parameters and buffers of a module, by name, on the CPU."""
+    tensors = module.state_dict()
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+
+
+def state(detector):
+    """All numbers in the networks of a fitted detector."""
+    return numbers(detector.net_.module_)
 
 
 def assert_same_bits(one, other):
@@ -175,7 +184,7 @@ class WatchRows(Callback):
 
 
 class Spy(Callback):
-    """Call ``function(net)`` at ``event``; cloning a callback leaves functions as they are."""
+    """Call ``function(net)`` at ``event``. Clones of the callback share the function."""
 
     def __init__(self, event, function):
         self.event = event
@@ -205,3 +214,14 @@ class Spy(Callback):
 
     def on_grad_computed(self, net, named_parameters=(), **kwargs):
         self._call("on_grad_computed", net)
+
+
+def recorder(event, function):
+    """An empty list, and a callback that appends ``function(net)`` to it at ``event``."""
+    records = []
+    return records, Spy(event, lambda net: records.append(function(net)))
+
+
+def learning_rate(net):
+    """Learning rate of the first group of parameters."""
+    return net.optimizer_.param_groups[0]["lr"]

@@ -1,4 +1,4 @@
-"""Options and fixtures of the tests."""
+"""Options and fixtures of all tests."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--device", default="cpu", choices=["cpu", "cuda"], help="Where the detectors train."
+        "--device", default="cpu", choices=["cpu", "cuda"], help="Device of the detectors."
     )
 
 
@@ -21,17 +21,25 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def device(request):
-    """The device given by ``--device``."""
+    """Device given by ``--device``."""
     name = request.config.getoption("--device")
     if name == "cuda" and not torch.cuda.is_available():
-        pytest.skip("--device cuda: there is no CUDA device")
+        pytest.skip("--device cuda was given, but there is no CUDA device")
     return name
+
+
+@pytest.fixture
+def seeded():
+    """Seed the generator of torch for one test, and restore its state afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
 
 
 @pytest.fixture(scope="session")
 def data_home():
-    """Folder of the data sets that the repository does not carry."""
+    """Folder of the datasets that the repository does not contain."""
     folder = Path(os.environ.get("SKGAD_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"{folder} is not there: set SKGAD_DATA to the folder of the data sets")
+        pytest.skip(f"{folder} does not exist: set SKGAD_DATA to the folder of the datasets")
     return folder

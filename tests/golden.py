@@ -1,8 +1,8 @@
 """Write the scores of small detectors to golden.json: ``python tests/golden.py``.
 
-`test_common` compares with them. They tell that something has changed what is computed, not
-that it is right: losses, moves and scores are checked elsewhere. Regenerate them when a change is
-meant, and say so in the changelog.
+``contract/test_detection.py`` compares with them. They show that a change affects the scores, not
+whether the scores are right: other tests check losses, moves and scores. Regenerate them after an
+intended change, and mention it in the changelog.
 """
 
 import json
@@ -15,7 +15,7 @@ PATH = Path(__file__).with_suffix(".json")
 
 
 def golden_scores(name):
-    """Scores of 32 rows by a small detector, trained on 64 others on the CPU."""
+    """Scores of 32 rows by a small detector that was trained on 64 other rows on the CPU."""
     rows = table(n_samples=96, seed=7)
     detector = tiny(name, max_epochs=3, device="cpu").fit(rows[32:])
     return detector.score_samples(rows[:32])

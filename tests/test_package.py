@@ -1,10 +1,33 @@
 """The package itself: what importing it does, its version, its metadata."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from importlib import metadata, resources
+from itertools import chain
+
+from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import skgad
+
+
+def requirements(*extras):
+    """Lower bound of each dependency, those of the extras included; None if it has none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    chosen = [project["optional-dependencies"][extra] for extra in extras]
+    return {
+        requirement.name: next((Version(bound.version) for bound in requirement.specifier), None)
+        for requirement in map(Requirement, chain(project["dependencies"], *chosen))
+    }
+
+
+def constraints(name):
+    """Version of each package that a constraints file pins."""
+    pins = re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / name).read_text(), re.M)
+    return {package: Version(version) for package, version in pins}
 
 
 def run(code):
@@ -50,3 +73,13 @@ def test_import_loads_nothing_that_the_dependencies_do_not():
         "print(*(heavy & set(sys.modules) - before))\n"
     )
     assert printed.split() == []
+
+
+def test_every_dependency_is_pinned():
+    extras = metadata.metadata("skgad").get_all("Provides-Extra")
+    assert requirements(*extras).keys() <= constraints("constraints.txt").keys()
+
+
+def test_oldest_constraints_are_the_lower_bounds():
+    bounds = {name: bound for name, bound in requirements("test").items() if bound}
+    assert constraints("constraints-oldest.txt") == bounds

@@ -3,7 +3,7 @@
 Normal images are the first of the training set, and the whole test set is scored. FashionMNIST is
 tested with a fifth as many digits of MNIST as anomalies, as in the paper. "known" also trains on
 the other classes, as the authors' command for table 2 does: with a tenth as many labelled images of
-the training set as there are normal ones. No parameter was chosen with labels.
+the training set as there are inliers. No parameter was chosen with labels.
 """
 
 from functools import partial

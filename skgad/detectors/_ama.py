@@ -333,7 +333,7 @@ class AMA(LabelledDetector):
       :math:`\delta` nor a sphere. It multiplies or divides codes by a number between 0 and 1/2,
       which for "outward" has no bound.
     - The authors choose "inward" or "outward", :math:`\delta` and the best epoch with about 50 true
-      anomalies of the kind that is tested. Here, the defaults are fixed, without synthetic
+      anomalies of the class that is tested. Here, the defaults are fixed, without synthetic
       negatives. On the development sets this is better than either, and it is what a rule without
       labels chooses most often. The user guide has the figures.
     - If negatives are far from the rows, the best critic makes :math:`-W(Q)` a distance, too, and

@@ -402,7 +402,7 @@ class ARN(LabelledDetector):
 
     - The numbers of a variant are drawn, as the paper says. The released code does not draw them.
       On most tables, variants without noise are rows with slightly less spread, and the
-      discriminator tends to take extreme rows for normal ones. The scale of the noise is ours.
+      discriminator tends to call extreme rows normal. The scale of the noise is ours.
     - Layers are normalized only if `networks` does it. In the released code, batch normalization
       scores each row with the statistics of its test batch, and the test batches are sorted by
       label: see :ref:`published`.

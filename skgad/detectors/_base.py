@@ -169,7 +169,7 @@ class BaseDetector(
         Parameters
         ----------
         **params : dict
-            Values by name. ``networks__hidden_layer_sizes`` and the like are parameters of
+            Values by name. ``networks__hidden_layer_sizes`` is a parameter of
             `networks`. If `networks` is None, it becomes an :class:`~skgad.MLP`, so that they can
             be searched.
 
@@ -468,7 +468,7 @@ class BaseDetector(
         )
 
     def _check_score_type(self):
-        """Refuse to score if `score_type` has been set since the detector was fitted."""
+        """Raise an error if `score_type` has been set since the detector was fitted."""
         fitted = self.net_.module_.games[0].score_type
         wanted = self.get_params(deep=False).get("score_type", fitted)
         if wanted != fitted:

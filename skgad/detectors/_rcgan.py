@@ -213,7 +213,7 @@ class RCGAN(BaseDetector):
     - The moving average of the weights, the networks and the training are those of :class:`ALAD`.
       The paper does not specify networks for tables.
     - ``contamination="auto"`` is the common rule of this package. The boundary
-      :math:`\sigma(D_{xx}) = 1/2` flags nearly all rows, including normal ones. See the user guide.
+      :math:`\sigma(D_{xx}) = 1/2` flags nearly all rows, including inliers. See the user guide.
     - The penalty distribution is not a generator of outliers, as the paper emphasizes.
       ``sample(kind="outlier")`` therefore raises an error.
 

@@ -1,1 +1,1 @@
-"""What plays a game: data, batches, isolation of torch's state, training, scoring."""
+"""Engine of the detectors: games, their data, training and scores, and the state of torch."""

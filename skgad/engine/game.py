@@ -139,18 +139,44 @@ class Game(nn.Module, ABC):
 
     @abstractmethod
     def score(self, x: Tensor) -> Tensor:
-        """Anomaly score of each row, higher for more abnormal rows; shape (batch_size,)."""
+        """Compute the anomaly score of each row, higher for more abnormal rows.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch_size, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : Tensor of shape (batch_size,)
+        """
 
     def anomaly_score(self, x: Tensor) -> Tensor:
         """Anomaly score of each row: the method's own, or one that is finished after training."""
         return self.score(x) if self.finished is None else self.finished(self, x)
 
     def validation_loss(self, x: Tensor) -> Tensor:
-        """Loss on held-out rows that early stopping watches; shape ()."""
+        """Compute the loss on held-out rows that early stopping watches.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch_size, n_features)
+            Held-out rows.
+
+        Returns
+        -------
+        loss : Tensor of shape ()
+        """
         return self.score(x).mean()
 
     def set_score_type(self, score_type: str) -> None:
-        """Change which anomaly score :meth:`score` computes."""
+        """Change which anomaly score :meth:`score` computes.
+
+        Parameters
+        ----------
+        score_type : str
+            Name of the anomaly score.
+        """
         self.score_type = score_type
 
     def prepare(self, apply: Callable[..., np.ndarray], labels: np.ndarray) -> None:
@@ -164,6 +190,7 @@ class Game(nn.Module, ABC):
         apply : callable
             ``apply(function, positions=None)`` applies a function of a batch to all training
             rows, or to those at some positions, and returns an array with one entry per row.
+            The networks are in evaluation mode.
         labels : ndarray of shape (n_samples,)
             Known labels of the rows.
         """
@@ -198,11 +225,31 @@ class Game(nn.Module, ABC):
 
     @classmethod
     def can(cls, method: str) -> bool:
-        """Tell whether the game implements an optional method."""
+        """Tell whether the game implements an optional method.
+
+        Parameters
+        ----------
+        method : str
+            Name of the method, such as "encode".
+
+        Returns
+        -------
+        bool
+        """
         return getattr(cls, method, None) is not None
 
     def player_parameters(self, player: str) -> Iterator[nn.Parameter]:
-        """Iterate over the parameters that a player moves."""
+        """Iterate over the parameters that a player moves.
+
+        Parameters
+        ----------
+        player : str
+            Name of the player.
+
+        Returns
+        -------
+        parameters : iterator of torch.nn.Parameter
+        """
         networks = (getattr(self, name) for name in self.players[player])
         return chain.from_iterable(n.parameters() for n in networks if n is not None)
 
@@ -215,17 +262,59 @@ class EncoderDecoderGame(Game):
     latent_dim: int
 
     def encode(self, x: Tensor) -> Tensor:
-        """Latent code of each row; shape (batch_size, latent_dim)."""
+        """Compute the latent code of each row.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch_size, n_features)
+            Rows.
+
+        Returns
+        -------
+        codes : Tensor of shape (batch_size, latent_dim)
+        """
         return self.encoder(x)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Version of each row that the game considers normal; shape (batch_size, n_features)."""
+        """Compute a version of each row that the game considers normal.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch_size, n_features)
+            Rows.
+
+        Returns
+        -------
+        reconstructions : Tensor of shape (batch_size, n_features)
+        """
         return self.decoder(self.encode(x))
 
     def sample(self, n_samples: int, device: torch.device) -> Tensor:
-        """Decode draws from the latent prior; shape (n_samples, n_features)."""
+        """Decode draws from the latent prior.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of rows.
+        device : torch.device
+            Device of the networks.
+
+        Returns
+        -------
+        rows : Tensor of shape (n_samples, n_features)
+        """
         return self.decoder(torch.randn(n_samples, self.latent_dim).to(device))
 
     def sample_latent(self, x: Tensor) -> Tensor:
-        """Draw one code from the latent prior for each row of ``x``."""
+        """Draw one code from the latent prior for each row.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch_size, n_features)
+            Rows, whose number, device and dtype the codes have.
+
+        Returns
+        -------
+        codes : Tensor of shape (batch_size, latent_dim)
+        """
         return torch.randn(len(x), self.latent_dim, device=x.device, dtype=x.dtype)

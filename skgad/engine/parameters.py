@@ -62,7 +62,7 @@ n_iter_no_change : "auto" or int, default="auto"
 warm_start : bool, default=False
     Whether `fit` continues the training of the last call instead of starting from new networks.
     `max_epochs` is then the number of additional epochs. Parameters that define the
-    networks and the game, but for the score type, keep the values of the first `fit`.
+    networks and the game keep the values of the first `fit`, except for the score type.
 
 callbacks : list or None, default=None
     `skorch callbacks <https://skorch.readthedocs.io/en/stable/user/callbacks.html>`_, or

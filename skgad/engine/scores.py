@@ -52,12 +52,13 @@ def map_rows(ensemble, table, function, positions=None):
 
 
 def prepare(ensemble, rows):
-    """Let the games take what they need from the training rows before the first mini-batch."""
+    """Prepare the games with the training rows before the first mini-batch."""
+    ensemble.eval()  # training starts with a call of `train`
     ensemble.prepare(partial(map_rows, ensemble, rows.table), rows.known_labels)
 
 
 def finalize(ensemble, rows):
-    """Let the games take what they need from the training rows, and score these rows.
+    """Finalize the games with the training rows, and score these rows.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a ``networks`` parameter has to provide, and how games use it."""
+"""Interface of the ``networks`` parameter, and how games build their networks."""
 
 from typing import Any, Protocol
 

@@ -64,7 +64,7 @@ class ConvNet(BaseEstimator):
         Channels after each convolution of the encoder. The decoder has them in reverse order.
     kernel_size : int, default=4
         Height and width of the kernels. The stride is 2. For images of odd height, halving rounds
-        down with an even kernel size and up with an odd one.
+        down if the kernel size is even, and up if it is odd.
     discriminator_channels : tuple of int or None, default=None
         Channels after each convolution of the discriminators. By default, they are half of
         ``channels``.
@@ -130,13 +130,37 @@ class ConvNet(BaseEstimator):
         self.batch_norm = batch_norm
 
     def encoder(self, n_features: int, latent_dim: int) -> nn.Module:
-        """Build a network that maps rows to codes."""
+        """Build a network that maps rows to codes.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows.
+        latent_dim : int
+            Width of the codes.
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+        """
         shapes = self._shapes(self.channels, n_features)
         layers = self._convolutions(shapes, batch_norm=self.batch_norm)
         return nn.Sequential(OnImages(shapes[0], *layers), linear(prod(shapes[-1]), latent_dim))
 
     def decoder(self, latent_dim: int, n_features: int) -> nn.Module:
-        """Build a network that maps codes to rows."""
+        """Build a network that maps codes to rows.
+
+        Parameters
+        ----------
+        latent_dim : int
+            Width of the codes.
+        n_features : int
+            Width of the rows.
+
+        Returns
+        -------
+        decoder : torch.nn.Module
+        """
         shapes = self._shapes(self.channels, n_features)[::-1]
         if latent_dim == n_features:
             raise ValueError(
@@ -155,7 +179,17 @@ class ConvNet(BaseEstimator):
         )
 
     def discriminator(self, *n_inputs: int) -> Discriminator:
-        """Build a network that maps inputs of these widths to a logit."""
+        """Build a network that maps a tuple of inputs to a logit.
+
+        Parameters
+        ----------
+        *n_inputs : int
+            Width of each input.
+
+        Returns
+        -------
+        discriminator : Discriminator
+        """
         sizes = tuple(self.discriminator_layer_sizes)
         if not sizes:
             raise ValueError(

@@ -39,7 +39,17 @@ class Discriminator(nn.Module):
         )
 
     def features(self, *inputs: Tensor) -> Tensor:
-        """Activations of the last hidden layer; shape (batch_size, n_hidden)."""
+        """Compute the activations of the last hidden layer.
+
+        Parameters
+        ----------
+        *inputs : Tensor of shape (batch_size, n_inputs)
+            Inputs of the discriminator.
+
+        Returns
+        -------
+        features : Tensor of shape (batch_size, n_hidden)
+        """
         if self.branches:
             inputs = tuple(branch(x) for branch, x in zip(self.branches, inputs, strict=True))
         return self.body(torch.cat(inputs, dim=-1))
@@ -49,7 +59,17 @@ class Discriminator(nn.Module):
         return self.head(self.features(*inputs)).squeeze(-1)
 
     def judge(self, real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Logits of two tuples of inputs, in one pass unless it would mix their batches."""
+        """Compute the logits of two tuples of inputs, in one pass if this changes nothing.
+
+        Parameters
+        ----------
+        real, fake : tuple of Tensor
+            Inputs of the discriminator.
+
+        Returns
+        -------
+        logits_real, logits_fake : Tensor of shape (batch_size,)
+        """
         if self.batch_dependent:
             return self(*real), self(*fake)
         together = (torch.cat(pair, dim=-2) for pair in zip(real, fake, strict=True))

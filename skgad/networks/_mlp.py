@@ -50,16 +50,50 @@ class MLP(BaseEstimator):
         self.dropout = dropout
 
     def encoder(self, n_features: int, latent_dim: int) -> nn.Module:
-        """Build a network that maps rows to codes."""
+        """Build a network that maps rows to codes.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows.
+        latent_dim : int
+            Width of the codes.
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+        """
         return mlp((n_features, *self._widths("hidden_layer_sizes"), latent_dim), self.activation)
 
     def decoder(self, latent_dim: int, n_features: int) -> nn.Module:
-        """Build a network that maps codes to rows."""
+        """Build a network that maps codes to rows.
+
+        Parameters
+        ----------
+        latent_dim : int
+            Width of the codes.
+        n_features : int
+            Width of the rows.
+
+        Returns
+        -------
+        decoder : torch.nn.Module
+        """
         hidden = self._widths("hidden_layer_sizes")[::-1]
         return mlp((latent_dim, *hidden, n_features), self.activation)
 
     def discriminator(self, *n_inputs: int) -> Discriminator:
-        """Build a network that maps inputs of these widths to a logit."""
+        """Build a network that maps a tuple of inputs to a logit.
+
+        Parameters
+        ----------
+        *n_inputs : int
+            Width of each input.
+
+        Returns
+        -------
+        discriminator : Discriminator
+        """
         if self.discriminator_layer_sizes is None:
             hidden = tuple(-(-size // 2) for size in self._widths("hidden_layer_sizes"))
         else:

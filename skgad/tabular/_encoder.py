@@ -49,7 +49,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         - "minmax": the range 0 to 1, for networks that end in a sigmoid.
         - "quantile": a normal distribution, by ranks. This shortens long tails. Values beyond the
           range seen in `fit` are mapped to its ends, so a value that is too large to be normal
-          cannot be distinguished from the largest normal one. The number of quantiles is 1000,
+          cannot be distinguished from the largest inlier. The number of quantiles is 1000,
           or the number of rows if that is smaller.
 
     categorical_features : "from_dtype" or array-like of bool, int or str, default="from_dtype"

@@ -79,8 +79,8 @@ def test_tables_that_cannot_be_learned_from_are_rejected(folder, capsys, content
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--ignore", "colour"], "'colour' not found. The columns are 'key', 'shop'"),
-        (["--label-column", "colour"], "Column 'colour' not found"),
+        (["--ignore", "color"], "'color' not found. The columns are 'key', 'shop'"),
+        (["--label-column", "color"], "Column 'color' not found"),
         (["--date", "shop"], "'shop' contains '.*', which is not a date"),
     ],
 )

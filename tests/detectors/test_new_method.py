@@ -16,7 +16,7 @@ from skgad.base import BaseDetector, Game, build
 
 
 class OneClassGame(Game):
-    """Distances to a centre that is fixed before the training, without a decoder."""
+    """Distances to a center that is fixed before the training, without a decoder."""
 
     players = {"encoder": ("encoder",)}
 

@@ -28,7 +28,7 @@ both_criteria = pytest.mark.parametrize("criterion", [pseudo_outlier_score, mass
 def test_criteria_select_the_better_detector(criterion, reference, share):
     search = GridSearchCV(
         LocalOutlierFactor(novelty=True),
-        {"n_neighbors": [10, 310]},  # with 310 of 320 rows, the hole in the ring is not found
+        {"n_neighbors": [10, 310]},  # with 310 of 320 rows, the inside of the ring is not found
         scoring=partial(criterion, reference=reference, share=share),
         cv=KFold(shuffle=True, random_state=0),
         error_score="raise",

@@ -1,0 +1,123 @@
+"""The state of a detector: pickles, clones, parameters, and what no method changes."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from common import DETECTORS, Spy, assert_same_bits, fitted, state, table, tiny
+from sklearn.base import clone
+
+from skgad import MLP
+from skgad.callbacks import WeightAveraging
+
+every_detector = pytest.mark.parametrize("name", DETECTORS)
+
+
+@every_detector
+def test_inference_never_changes_the_detector(name, device):
+    rows = table()
+    detector = tiny(name, device=device).fit(rows)
+    before = pickle.dumps(detector)
+    detector.score_samples(rows)
+    detector.decision_function(rows)
+    detector.predict(rows)
+    detector.transform(rows)
+    detector.reconstruct(rows)
+    detector.sample(5)
+    assert pickle.dumps(detector) == before
+    assert not detector.net_.module_.training
+
+
+@every_detector
+def test_results_are_writable_and_not_views_of_the_detector(name, device):
+    rows = table()
+    detector = tiny(name, device=device).fit(rows)
+    before = pickle.dumps(detector)
+    for result in (
+        detector.score_samples(rows),
+        detector.transform(rows),
+        detector.reconstruct(rows),
+        detector.sample(5, random_state=0),
+    ):
+        result[...] = 0
+    assert pickle.dumps(detector) == before
+
+
+@every_detector
+def test_fit_changes_neither_its_input_nor_the_parameters(name, device):
+    rows, epochs = table(), []
+    callback = Spy("on_epoch_end", lambda net: epochs.append(len(net.history)))
+    stateful = WeightAveraging(0.5)
+    attributes = dict(vars(callback)), dict(vars(stateful))
+    net_params = {"optimizer__betas": (0.5, 0.9)}
+    detector = tiny(name, device=device, net_params=net_params)
+    detector.set_params(callbacks=[callback, ("second", stateful)], early_stopping=True)
+    if hasattr(detector, "ema_decay"):
+        detector.set_params(ema_decay=None)  # the callback above averages already
+    parameters = detector.get_params(deep=False)
+    description, copy = repr(detector), rows.copy()
+    detector.fit(rows).partial_fit(rows)
+    assert epochs == [1, 2, 3]  # a clone of the callback was called
+    assert_same_bits(rows, copy)
+    assert (vars(callback), vars(stateful)) == attributes
+    assert net_params == {"optimizer__betas": (0.5, 0.9)}
+    after = detector.get_params(deep=False)
+    assert all(after[key] is parameters[key] for key in parameters)
+    assert repr(detector) == description
+
+
+@every_detector
+def test_a_pickle_gives_the_same_bits(name, device, tmp_path):
+    rows = table()
+    detector = tiny(name, device=device, max_epochs=1).fit(rows)
+    joblib.dump(detector, tmp_path / "detector.joblib")
+    loaded = [pickle.loads(pickle.dumps(detector)), joblib.load(tmp_path / "detector.joblib")]
+    for other in loaded:
+        for method in ("score_samples", "predict", "transform", "reconstruct"):
+            assert_same_bits(getattr(detector, method)(rows), getattr(other, method)(rows))
+        assert_same_bits(detector.sample(5, random_state=0), other.sample(5, random_state=0))
+    detector.partial_fit(rows)
+    for other in loaded:  # the optimizer and the generators are pickled, too
+        assert_same_bits(state(other.partial_fit(rows)), state(detector))
+
+
+@every_detector
+def test_a_pickle_is_smaller_than_the_training_rows(name, device):
+    rows = table(n_samples=5000)
+    detector = tiny(name, device=device, batch_size=500, max_epochs=2, early_stopping=True)
+    detector.fit(rows)
+    rows_bytes = rows.astype(np.float32).nbytes
+    scores_bytes = detector.train_scores_.nbytes
+    assert len(pickle.dumps(detector)) - scores_bytes < rows_bytes
+
+
+@every_detector
+def test_a_clone_is_unfitted_and_has_the_same_parameters(name, device):
+    detector = fitted(name, device, callbacks=None)
+    copy = clone(detector)
+    assert repr(copy) == repr(detector)
+    assert not [key for key in vars(copy) if key.endswith("_")]
+    assert_same_bits(state(copy.fit(table())), state(detector))
+
+
+@every_detector
+def test_parameters_of_the_networks_can_be_set(name, device):
+    detector = tiny(name, device=device)
+    detector.set_params(networks__hidden_layer_sizes=(3,), lr=0.5)
+    assert detector.get_params()["networks__hidden_layer_sizes"] == (3,)
+    assert detector.lr == 0.5
+    numbers = state(detector.set_params(lr=1e-3).fit(table()))
+    widths = {array.shape[0] for array in numbers.values() if array.ndim == 2}
+    assert 3 in widths
+    assert 8 not in widths
+    with pytest.raises(ValueError, match="Invalid parameter 'hidden'"):
+        detector.set_params(hidden=3)
+
+
+@every_detector
+def test_parameters_of_default_networks_can_be_set(name, device):
+    detector = tiny(name, device=device, networks=None)
+    assert detector.set_params(lr=0.5).networks is None
+    detector.set_params(networks__hidden_layer_sizes=(3,))
+    assert detector.networks.get_params() == MLP((3,)).get_params()

@@ -1,0 +1,130 @@
+"""Scores after the training: blocks of rows, and the units of the members."""
+
+import numpy as np
+import pytest
+import torch
+from common import assert_same_bits
+from engine_common import ROWS, Tug
+from image_common import image_detector, pixels
+
+from skgad.engine.data import Rows
+from skgad.engine.ensemble import Ensemble
+from skgad.engine.scores import (
+    BLOCK_IMAGES,
+    BLOCK_ROWS,
+    finalize,
+    map_rows,
+    prepare,
+    score_rows,
+    score_training_rows,
+)
+from skgad.networks import OnImages
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
+
+@pytest.mark.parametrize("block_rows", [1, 5, 24, 100])
+def test_a_function_is_mapped_block_by_block(block_rows):
+    shapes = []
+
+    def double(x):
+        shapes.append(tuple(x.shape))
+        return torch.stack([x, x], dim=-1)
+
+    ensemble = Ensemble(Tug, block_rows=block_rows)
+    results = map_rows(ensemble, ROWS, double)
+    assert_same_bits(results, np.stack([ROWS, ROWS], axis=-1))
+    assert set(shapes) == {(block_rows, 3)}
+    positions = np.array([7, 0, 23])
+    assert_same_bits(map_rows(ensemble, ROWS, double, positions), results[positions])
+
+
+def test_scores_of_rows_are_the_opposite_of_the_anomaly_scores():
+    ensemble = Ensemble(Tug)
+    expected = ensemble.games[0].score(torch.from_numpy(ROWS)).detach().numpy()
+    scores = score_rows(ensemble, ROWS)
+    assert scores.dtype == np.float64
+    np.testing.assert_allclose(scores, -expected, rtol=1e-5)
+    assert_same_bits(score_training_rows(ensemble, ROWS), scores)
+
+
+def test_the_training_rows_set_the_units_of_several_members():
+    ensemble = Ensemble(Tug, 2)
+    scores = score_training_rows(ensemble, ROWS)
+    anomaly_scores = [map_rows(ensemble, ROWS, game.score) for game in ensemble.games]
+    in_units = [
+        (a - np.median(a)) / np.subtract(*np.percentile(a, [75, 25])) for a in anomaly_scores
+    ]
+    np.testing.assert_allclose(scores, -np.mean(in_units, axis=0), rtol=1e-4, atol=1e-6)
+    assert_same_bits(score_rows(ensemble, ROWS), scores)
+
+
+def test_a_single_member_keeps_its_unit():
+    ensemble = Ensemble(Tug)
+    score_training_rows(ensemble, ROWS)
+    assert (ensemble.location.item(), ensemble.scale.item()) == (0, 1)
+
+
+class Remembering(Tug):
+    """Stores what its hooks receive."""
+
+    def prepare(self, apply, labels):
+        self.prepared = apply(self.encode), apply(self.encode, np.array([2, 1])), labels
+        self.was_training = [self.training]
+
+    def finalize(self, apply, labels):
+        self.finalized = apply(self.encode)
+        self.was_training.append(self.training)
+        self.shift = 1.0
+
+    def score(self, x):
+        return super().score(x) + getattr(self, "shift", 0.0)
+
+
+def test_hooks_receive_all_training_rows_and_their_labels(device):
+    labels = np.arange(24, dtype=np.int8) % 3 - 1
+    rows = Rows(ROWS, labels, device)
+    ensemble = Ensemble(Remembering).to(device)
+    prepare(ensemble, rows)
+    (game,) = ensemble.games
+    codes, of_two, known = game.prepared
+    expected = map_rows(ensemble, ROWS, game.encode)
+    assert_same_bits(codes, expected)
+    assert_same_bits(of_two, expected[[2, 1]])
+    assert_same_bits(known, labels)
+    ensemble.train()
+    scores = finalize(ensemble, rows)
+    assert_same_bits(game.finalized, expected)
+    assert game.was_training == [False, False]
+    assert_same_bits(scores, score_rows(ensemble, ROWS))
+    assert (scores <= -1).all()  # scored after the hook
+
+
+class Overflowing(Tug):
+    """Scores are infinite from a feature of 10 on."""
+
+    def score(self, x):
+        return torch.where(x[:, 0] >= 10, torch.inf, x[:, 0])
+
+
+def test_scores_that_are_not_finite_raise_an_error():
+    ensemble, rows = Ensemble(Overflowing), ROWS.copy()
+    rows[3, 0], rows[5, 0] = 10, 12.5
+    with pytest.raises(ValueError, match="some training rows are not finite. Scale the features"):
+        score_training_rows(ensemble, rows)
+    message = "scores of 2 of 24 rows are not finite. Their values, up to 12.5 in absolute value"
+    with pytest.raises(ValueError, match=message):
+        score_rows(ensemble, rows)
+
+
+def test_images_are_scored_in_smaller_blocks_than_rows(device, monkeypatch):
+    sizes = []
+    convolve = OnImages.forward
+    monkeypatch.setattr(
+        OnImages, "forward", lambda self, x: sizes.append(len(x)) or convolve(self, x)
+    )
+    detector = image_detector("ALAD", device).fit(pixels())
+    sizes.clear()
+    detector.score_samples(pixels(2))
+    assert set(sizes) == {BLOCK_IMAGES}
+    assert BLOCK_IMAGES < BLOCK_ROWS
