@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn import metrics as _metrics
+from sklearn import metrics as sklearn_metrics
 
 from ._labels import check_ranking, outlier_mask
 from ._response import SCORE_METHODS
@@ -73,7 +73,7 @@ def outlier_roc_auc_score(
     >>> outlier_roc_auc_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9])
     0.8333...
     """
-    return float(_metrics.roc_auc_score(*check_ranking(y_true, y_score, pos_label)))
+    return float(sklearn_metrics.roc_auc_score(*check_ranking(y_true, y_score, pos_label)))
 
 
 def outlier_average_precision_score(
@@ -117,7 +117,9 @@ def outlier_average_precision_score(
     >>> outlier_average_precision_score([-1, -1, 1, 1, 1], [0.1, 0.6, 0.5, 0.8, 0.9])
     0.8333...
     """
-    return float(_metrics.average_precision_score(*check_ranking(y_true, y_score, pos_label)))
+    return float(
+        sklearn_metrics.average_precision_score(*check_ranking(y_true, y_score, pos_label))
+    )
 
 
 def outlier_trapezoid_auprc_score(
@@ -160,8 +162,8 @@ def outlier_trapezoid_auprc_score(
     0.7916...
     """
     is_outlier, anomaly_scores = check_ranking(y_true, y_score, pos_label)
-    precision, recall, _ = _metrics.precision_recall_curve(is_outlier, anomaly_scores)
-    return float(_metrics.auc(recall, precision))
+    precision, recall, _ = sklearn_metrics.precision_recall_curve(is_outlier, anomaly_scores)
+    return float(sklearn_metrics.auc(recall, precision))
 
 
 @validate_params(
@@ -230,7 +232,7 @@ def f1_at_rate_score(
     rate = is_outlier.mean() if rate is None else rate
     if ties == "percentile":
         flagged = anomaly_scores >= np.percentile(anomaly_scores, 100 * (1 - rate))
-        return float(_metrics.f1_score(is_outlier, flagged))
+        return float(sklearn_metrics.f1_score(is_outlier, flagged))
     n_flagged = round(rate * len(is_outlier))
     n_found = _expected_outliers(is_outlier, anomaly_scores, n_flagged)
     return float(2 * n_found / (n_flagged + is_outlier.sum()))
@@ -374,7 +376,9 @@ def false_positive_rate_at_recall_score(
     0.3333...
     """
     is_outlier, anomaly_scores = check_ranking(y_true, y_score, pos_label)
-    rates, recalls, _ = _metrics.roc_curve(is_outlier, anomaly_scores, drop_intermediate=False)
+    rates, recalls, _ = sklearn_metrics.roc_curve(
+        is_outlier, anomaly_scores, drop_intermediate=False
+    )
     return float(rates[np.argmax(recalls >= recall)])
 
 
@@ -438,7 +442,7 @@ def get_scorer(name: str, **params: Any) -> Callable[..., float]:
         params["metric"] = _DECISION_METRICS[name]
     else:
         raise ValueError(f"There is no scorer {name!r}. Valid names are {', '.join(_NAMES)}.")
-    return _metrics.make_scorer(
+    return sklearn_metrics.make_scorer(
         metric,
         response_method=response_method,
         greater_is_better=not name.startswith("neg_"),
@@ -478,10 +482,10 @@ _SCORE_METRICS: dict[str, Callable[..., float]] = {
 
 _OUTLIERS = {"pos_label": -1, "zero_division": 0}
 _DECISION_METRICS: dict[str, Callable[..., float]] = {
-    "outlier_precision": partial(_metrics.precision_score, **_OUTLIERS),
-    "outlier_recall": partial(_metrics.recall_score, **_OUTLIERS),
-    "outlier_f1": partial(_metrics.f1_score, **_OUTLIERS),
-    "outlier_balanced_accuracy": _metrics.balanced_accuracy_score,
+    "outlier_precision": partial(sklearn_metrics.precision_score, **_OUTLIERS),
+    "outlier_recall": partial(sklearn_metrics.recall_score, **_OUTLIERS),
+    "outlier_f1": partial(sklearn_metrics.f1_score, **_OUTLIERS),
+    "outlier_balanced_accuracy": sklearn_metrics.balanced_accuracy_score,
 }
 
 _NAMES = [*_SCORE_METRICS, *_DECISION_METRICS]

@@ -83,3 +83,12 @@ def test_every_dependency_is_pinned():
 def test_oldest_constraints_are_the_lower_bounds():
     bounds = {name: bound for name, bound in requirements("test").items() if bound}
     assert constraints("constraints-oldest.txt") == bounds
+
+
+def test_private_names_of_scikit_learn_are_imported_in_one_place():
+    private = re.compile(
+        r"from sklearn[\w.]*\._\w+ import|from sklearn[\w.]* import (\([^)]*\b_\w|.*\b_\w)"
+    )
+    files = [path for path in (ROOT / "skgad").rglob("*.py") if path.name != "_sklearn_compat.py"]
+    assert files
+    assert not [str(path) for path in files if private.search(path.read_text())]
