@@ -500,6 +500,12 @@ class ARN(LabelledDetector):
             Arguments of `game_class`, besides the networks and the number of features.
         """
         params = super().game_params()
+        if self.categorical == "gumbel" and self.encoding is not None:
+            raise ValueError(
+                "categorical='gumbel' requires encoding=None, because it draws the categories of "
+                "one-hot columns. Encode the other columns before, for example with a "
+                "TabularEncoder."
+            )
         if self.categorical == "gumbel" and isinstance(self.categorical_groups, list):
             columns = getattr(self, "feature_names_in_", range(self.n_features_in_))
             params["categorical_groups"] = column_positions(self.categorical_groups, [*columns])

@@ -1,11 +1,17 @@
 """Codes of numeric columns as a torch module."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from .._encoding import Encoding
+from .._encoding import Encoding, fit_encoding
+from .data import to_floats
+
+#: Largest number of rows that the codes are fitted to.
+MAX_ROWS = 50_000
 
 
 class ColumnEncoding(nn.Module):
@@ -91,3 +97,32 @@ class ColumnEncoding(nn.Module):
         for positions in self.nth_codes[1:]:
             x = x + lengths[..., positions]
         return self.start[self.first_codes] + x
+
+
+def encode_table(name, table):
+    """Fit the codes that the parameter `encoding` of a detector names.
+
+    Parameters
+    ----------
+    name : {"standard", "piecewise"} or None
+        Value of the parameter.
+    table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+        Training rows, of which up to 50,000 are used.
+
+    Returns
+    -------
+    encoding : Encoding or None
+        None if the columns are used as they are.
+    sample : ndarray of shape (n_rows, n_codes) or the table
+        Rows as the games see them.
+    """
+    if name is None:
+        return None, table
+    n_rows = table.shape[0]
+    rows = np.arange(0, n_rows, -(-n_rows // MAX_ROWS))
+    sample = to_floats(table[rows], "cpu").numpy().astype(np.float64)
+    encoding = fit_encoding(sample, n_bins=0 if name == "standard" else 16)
+    # Networks leave noise in every code. A column without variation is decoded without it.
+    is_constant = np.ptp(sample, axis=0)[encoding.column] == 0
+    encoding = replace(encoding, step=np.where(is_constant, 0.0, encoding.step))
+    return encoding, encoding.encode(sample)

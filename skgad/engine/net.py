@@ -245,6 +245,7 @@ SET_BY_DETECTOR = {
     "module__make_game": "'networks'",
     "module__n_members": "the parameter 'n_members'",
     "module__block_rows": "'networks'",
+    "module__encoding": "the parameter 'encoding'",
 }
 
 
@@ -257,7 +258,7 @@ def check_net_params(net_params, detector_name):
         )
 
 
-def build_net(make_game, *, n_members, block_rows, **params):
+def build_net(make_game, *, n_members, block_rows, encoding, **params):
     """Build and initialize the net of an ensemble of games.
 
     Parameters
@@ -268,6 +269,8 @@ def build_net(make_game, *, n_members, block_rows, **params):
         Number of games.
     block_rows : int
         Number of rows that are scored at once.
+    encoding : Encoding or None
+        Codes of the columns that the games see.
     **params : dict
         Further parameters of :class:`AdversarialNet`.
 
@@ -280,6 +283,7 @@ def build_net(make_game, *, n_members, block_rows, **params):
         module__make_game=make_game,
         module__n_members=n_members,
         module__block_rows=block_rows,
+        module__encoding=encoding,
         **params,
     )
     net.initialize()

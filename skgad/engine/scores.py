@@ -51,10 +51,15 @@ def map_rows(ensemble, table, function, positions=None):
     return results.numpy()
 
 
+def apply_to_codes(ensemble, table, function, positions=None):
+    """Apply a function of blocks of codes, which games see in place of rows, to a table."""
+    return map_rows(ensemble, table, lambda x: function(ensemble.to_codes(x)), positions)
+
+
 def prepare(ensemble, rows):
     """Prepare the games with the training rows before the first mini-batch."""
     ensemble.eval()  # training starts with a call of `train`
-    ensemble.prepare(partial(map_rows, ensemble, rows.table), rows.known_labels)
+    ensemble.prepare(partial(apply_to_codes, ensemble, rows.table), rows.known_labels)
 
 
 def finalize(ensemble, rows):
@@ -65,13 +70,13 @@ def finalize(ensemble, rows):
     train_scores : ndarray of shape (n_samples,), float64
     """
     ensemble.eval()
-    ensemble.finalize(partial(map_rows, ensemble, rows.table), rows.known_labels)
+    ensemble.finalize(partial(apply_to_codes, ensemble, rows.table), rows.known_labels)
     return score_training_rows(ensemble, rows.table, rows.known_labels)
 
 
 def score_training_rows(ensemble, table, labels):
     """Finish the scores, set the units of the members, and return the training scores."""
-    apply, positions = partial(map_rows, ensemble, table), np.flatnonzero(labels != -1)
+    apply, positions = partial(apply_to_codes, ensemble, table), np.flatnonzero(labels != -1)
     for game in ensemble.scorers:
         build = FINISHED_SCORES.get(game.score_type)
         game.finished = None
