@@ -531,8 +531,8 @@ def test_labels_are_passed_to_the_members_that_take_them():
 def test_labels_are_routed_to_the_members_that_request_them():
     X, labels = table(), np.zeros(48)
     with sklearn.config_context(enable_metadata_routing=True):
-        asks, refuses = (Recorder().set_fit_request(labels=wanted) for wanted in (True, False))
-        ensemble = DetectorEnsemble([("a", asks), ("b", refuses), FOREST])
+        asks, declines = (Recorder().set_fit_request(labels=wanted) for wanted in (True, False))
+        ensemble = DetectorEnsemble([("a", asks), ("b", declines), FOREST])
         ensemble.fit(X, labels=labels)
         assert ensemble.named_detectors_.a.labels_ is labels
         assert ensemble.named_detectors_.b.labels_ is None

@@ -92,7 +92,7 @@ class DetectorEnsemble(
         finds outliers that only one member sees.
 
     weights : array-like of shape (n_detectors,) or None, default=None
-        Weights of the members in the mean, in :meth:`sample` and in :meth:`reconstruct`. None
+        Weights of the members in the average, in :meth:`sample` and in :meth:`reconstruct`. None
         means equal weights. With ``combination="max"``, members of weight 0 are left out, and the
         other weights do not change the score.
 
@@ -378,7 +378,7 @@ class DetectorEnsemble(
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **fit_params)
             return {name: routed[name].fit for name, _ in members}
-        params = {name: {} for name, _ in members}
+        params: dict[str, dict] = {name: {} for name, _ in members}
         for key, value in fit_params.items():
             takers = [name for name, detector in members if has_fit_parameter(detector, key)]
             if not takers:

@@ -4,6 +4,8 @@ A unit is made from the anomaly scores of the training rows by one detector. Cal
 anomaly scores of any rows. Larger values are more abnormal.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -87,7 +89,8 @@ class Combination:
     """
 
     def __init__(self, train_scores, scaling, combination, weights):
-        self.units = [UNITS[scaling](scores) for scores in train_scores]
+        make_unit: Callable = UNITS[scaling]
+        self.units = [make_unit(scores) for scores in train_scores]
         self.combination = combination
         self.weights = weights
 
