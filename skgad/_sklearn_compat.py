@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sklearn import base
+from sklearn.pipeline import _name_estimators
 from sklearn.utils import _param_validation, _safe_indexing, metaestimators
 from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import (
@@ -20,6 +21,8 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils._repr_html.estimator import _VisualBlock
+from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_feature_names_in, _check_method_params, _num_samples
 
 try:
@@ -37,9 +40,12 @@ __all__ = [
     "Options",
     "RealNotInt",
     "StrOptions",
+    "_BaseComposition",
+    "_VisualBlock",
     "_check_feature_names_in",
     "_check_method_params",
     "_fit_context",
+    "_name_estimators",
     "_num_samples",
     "_safe_indexing",
     "available_if",

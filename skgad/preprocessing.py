@@ -1,5 +1,5 @@
-"""Encoding of mixed tables as numbers, and decoding."""
+"""Encoding of tables as numbers, and decoding."""
 
-from .tabular import TabularEncoder
+from .tabular import PiecewiseLinearEncoder, TabularEncoder
 
-__all__ = ["TabularEncoder"]
+__all__ = ["PiecewiseLinearEncoder", "TabularEncoder"]

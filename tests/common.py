@@ -18,6 +18,7 @@ settings.load_profile("skgad")
 
 #: Parameters of every small instance. No parameter that changes a score is left to its default.
 SHARED = {
+    "encoding": None,
     "n_members": 1,
     "max_epochs": 2,
     "batch_size": 16,

@@ -4,6 +4,7 @@ from numbers import Integral, Real
 from typing import ClassVar, Literal
 
 from .._sklearn_compat import Interval, StrOptions
+from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..networks import build, spectrally_normalized
@@ -116,11 +117,14 @@ class ALAD(BaseDetector):
         Whether to divide the weights of the encoder and of the discriminators by their largest
         singular value, as section IV-B of the paper proposes.
 
-    score_type : {"features", "l1", "l2", "logits", "combined"}, default="combined"
+    score_type : {"features", "l1", "l2", "logits", "combined"} or str, default="combined"
         Anomaly score. "features" is :math:`A(x)`. "l1" and "l2" are the norms of
         :math:`x - \hat x`. "logits" is :math:`-D_{xx}(x, \hat x)`. "combined" is the geometric mean
         of "features" and "l2", which needs no common unit; it is not from the paper. (A parameter
         called `score` would hide the method of that name from scikit-learn.)
+        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
+        after the training, see :ref:`finished_scores`.
+
 
     {shared_parameters}
 
@@ -183,7 +187,7 @@ class ALAD(BaseDetector):
     latent_discriminator: bool = True
     latent_weight: float = 0.1
     spectral_norm: bool = False
-    score_type: Literal["features", "l1", "l2", "logits", "combined"] = "combined"
+    score_type: Literal["features", "l1", "l2", "logits", "combined"] | FinishedScore = "combined"
     ema_decay: float | None = 0.99
     lr: float = 2e-3
 
@@ -193,6 +197,8 @@ class ALAD(BaseDetector):
         "latent_discriminator": ["boolean"],
         "latent_weight": [Interval(Real, 0, None, closed="left")],
         "spectral_norm": ["boolean"],
-        "score_type": [StrOptions({"features", "l1", "l2", "logits", "combined"})],
+        "score_type": [
+            StrOptions({"features", "l1", "l2", "logits", "combined", *FINISHED_SCORES})
+        ],
     }
     adam_params: ClassVar[dict] = {"optimizer__betas": (0.5, 0.999)}

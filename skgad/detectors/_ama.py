@@ -11,6 +11,7 @@ from torch.autograd.functional import vjp
 from torch.nn.functional import normalize
 
 from .._sklearn_compat import Interval, RealNotInt, StrOptions
+from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
 from ..networks import build, spectrally_normalized
 from ..networks._build import image_shape
@@ -273,12 +274,15 @@ class AMA(LabelledDetector):
     regularization_weight : float, default=0.01
         Weight :math:`\lambda_{reg}` of the norm of the codes. The paper has 1.
 
-    score_type : {"combined", "features", "likelihood"}, default="combined"
+    score_type : {"combined", "features", "likelihood"} or str, default="combined"
         Anomaly score. "features" is the R-score :math:`R(x)`. "likelihood" is the A-score of the
         paper, the density of a normal distribution that is fitted to the R-scores of the training
         rows, in the form :math:`|R(x) - \mu| / \sigma`. This form has the opposite order, and does
         not become 0 for all rows far away. "combined" is the geometric mean of :math:`R(x)` and
         :math:`\lVert x - \hat x \rVert_2`; it is not from the paper.
+        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
+        after the training, see :ref:`finished_scores`.
+
 
     {shared_parameters}
 
@@ -375,7 +379,7 @@ class AMA(LabelledDetector):
     negative_weight: float = 0.1
     warm_up: float = 0.1
     regularization_weight: float = 0.01
-    score_type: Literal["combined", "features", "likelihood"] = "combined"
+    score_type: Literal["combined", "features", "likelihood"] | FinishedScore = "combined"
     ema_decay: float | None = 0.99
     lr: float = 2e-3
 
@@ -396,7 +400,7 @@ class AMA(LabelledDetector):
             Interval(Integral, 0, None, closed="left"),
         ],
         "regularization_weight": [Interval(Real, 0, None, closed="left")],
-        "score_type": [StrOptions({"likelihood", "features", "combined"})],
+        "score_type": [StrOptions({"likelihood", "features", "combined", *FINISHED_SCORES})],
     }
     adam_params: ClassVar[dict] = {
         "optimizer__betas": (0.0, 0.9),

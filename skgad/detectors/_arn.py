@@ -19,6 +19,7 @@ from torch.nn.functional import (
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import Float32Array, RandomStateLike
 from ..engine.data import sample_as_float
+from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import Game
 from ..engine.runtime import warn
 from ..networks import build
@@ -356,12 +357,15 @@ class ARN(LabelledDetector):
     reservoir_size : int, default=1000
         Number of training rows that are stored, for :meth:`sample` to draw variants of.
 
-    score_type : {"combined", "discriminator", "reconstruction"}, default="combined"
+    score_type : {"combined", "discriminator", "reconstruction"} or str, default="combined"
         Anomaly score. "discriminator" is the opposite of the logit of the discriminator, which
         ranks as :math:`-\log p(0 | x)` does. "reconstruction" is the distance
         :math:`\lVert x - \hat x \rVert` to the row that is decoded from :math:`\mu(x)`.
         "combined", which is not from the paper, is the geometric mean of :math:`-\log p(0 | x)` and
         that distance.
+        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
+        after the training, see :ref:`finished_scores`.
+
 
     {shared_parameters}
 
@@ -457,7 +461,7 @@ class ARN(LabelledDetector):
     objective: Literal["adversarial", "elbo"] = "adversarial"
     supervised_players: Literal["discriminator", "both"] = "discriminator"
     reservoir_size: int = 1000
-    score_type: Literal["combined", "discriminator", "reconstruction"] = "combined"
+    score_type: Literal["combined", "discriminator", "reconstruction"] | FinishedScore = "combined"
 
     _parameter_constraints: ClassVar[dict] = {
         **LabelledDetector._parameter_constraints,
@@ -477,7 +481,9 @@ class ARN(LabelledDetector):
         "objective": [StrOptions({"adversarial", "elbo"})],
         "supervised_players": [StrOptions({"discriminator", "both"})],
         "reservoir_size": [Interval(Integral, 1, None, closed="left")],
-        "score_type": [StrOptions({"combined", "discriminator", "reconstruction"})],
+        "score_type": [
+            StrOptions({"combined", "discriminator", "reconstruction", *FINISHED_SCORES})
+        ],
     }
 
     auto_threshold: ClassVar[str] = (
@@ -494,6 +500,12 @@ class ARN(LabelledDetector):
             Arguments of `game_class`, besides the networks and the number of features.
         """
         params = super().game_params()
+        if self.categorical == "gumbel" and self.encoding is not None:
+            raise ValueError(
+                "categorical='gumbel' requires encoding=None, because it draws the categories of "
+                "one-hot columns. Encode the other columns before, for example with a "
+                "TabularEncoder."
+            )
         if self.categorical == "gumbel" and isinstance(self.categorical_groups, list):
             columns = getattr(self, "feature_names_in_", range(self.n_features_in_))
             params["categorical_groups"] = column_positions(self.categorical_groups, [*columns])

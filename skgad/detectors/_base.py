@@ -45,6 +45,7 @@ from ..engine.callbacks import (
 )
 from ..engine.checks import check_table
 from ..engine.data import Rows
+from ..engine.encoding import encode_table
 from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
 from ..engine.net import AdversarialNet, build_net, check_net_params, copy_net
@@ -109,6 +110,7 @@ class BaseDetector(
     ``cross_val_score(detector, X, y)`` cannot pass the truth to `fit`.
     """
 
+    encoding: Literal["standard", "piecewise"] | None = None
     networks: Networks | None = None
     ema_decay: float | None = None
     n_members: int = 1
@@ -139,6 +141,7 @@ class BaseDetector(
     auto_threshold: ClassVar[str] = "is 0.05"
 
     _parameter_constraints: ClassVar[dict] = {
+        "encoding": [StrOptions({"standard", "piecewise"}), None],
         "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
@@ -281,8 +284,14 @@ class BaseDetector(
                     if _has_score_types(self):
                         net.module_.set_score_type(self.score_type)
                 else:
-                    make_game = self.game_class.factory(self.networks, table, self.game_params())
-                    net = self._build_net(make_game, device)
+                    if self.encoding is not None and image_shape(self.networks) is not None:
+                        raise ValueError(
+                            f"encoding={self.encoding!r} is for tables, but the networks have an "
+                            "image_shape. Set encoding=None."
+                        )
+                    encoding, codes = encode_table(self.encoding, table)
+                    make_game = self.game_class.factory(self.networks, codes, self.game_params())
+                    net = self._build_net(make_game, encoding, device)
                     prepare(net.module_, all_rows)
                 n_epochs_before = len(net.history)
                 net.set_params(batch_size=self.batch_size, verbose=self.verbose)
@@ -326,7 +335,7 @@ class BaseDetector(
         task.end()
         return self
 
-    def _build_net(self, make_game, device):
+    def _build_net(self, make_game, encoding, device):
         net_params = self.net_params or {}
         check_net_params(net_params, type(self).__name__)
         if "optimizer" not in net_params:
@@ -334,6 +343,7 @@ class BaseDetector(
         return build_net(
             make_game,
             n_members=self.n_members,
+            encoding=encoding,
             block_rows=BLOCK_ROWS if image_shape(self.networks) is None else BLOCK_IMAGES,
             lr=self.lr,
             batch_size=self.batch_size,
@@ -453,7 +463,7 @@ class BaseDetector(
             )
         net = copy_net(self.net_)
         net.module_.set_score_type(score_type)
-        train_scores = score_training_rows(net.module_, table)
+        train_scores = score_training_rows(net.module_, table, self._known_labels)
         self.score_type = score_type
         self.net_, self.train_scores_ = net, train_scores
         self.offset_ = self._threshold(net.module_, train_scores)

@@ -43,9 +43,13 @@ class CoRA(WALDOFamily):
         Decay of a moving average of the advantage over the mini-batches. 0 uses the advantage of
         each mini-batch, as the WALDO paper does.
 
-    score_type : {"inlier", "difference"}, default="inlier"
+    score_type : {"inlier", "difference", "mahalanobis", "neighbors",
+            "mahalanobis+neighbors"}, default="inlier"
         Anomaly score. "inlier" is the error :math:`e_i` of the inlier decoder, by which the WALDO
         paper ranks. "difference" is :math:`e_i - e_o`, by which it decides.
+        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are finished after the training,
+        see :ref:`finished_scores`.
+
 
     {shared_parameters}
 
@@ -94,4 +98,10 @@ class CoRA(WALDOFamily):
     advantage: bool = True
     advantage_quantile: float = 0.0
     advantage_decay: float = 0.0
-    score_type: Literal["inlier", "difference"] = "inlier"
+    score_type: Literal[
+        "inlier",
+        "difference",
+        "mahalanobis",
+        "neighbors",
+        "mahalanobis+neighbors",
+    ] = "inlier"

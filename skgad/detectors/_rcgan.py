@@ -11,6 +11,7 @@ from scipy import sparse
 
 from .._sklearn_compat import Interval, StrOptions
 from ..engine.data import sample_as_float
+from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..engine.runtime import warn
@@ -174,13 +175,16 @@ class RCGAN(BaseDetector):
         min-max problem of the paper, taken literally, includes it. The encoder then works to make
         noise pass for normal.
 
-    score_type : {"combined", "discriminator", "features"}, default="combined"
+    score_type : {"combined", "discriminator", "features"} or str, default="combined"
         Anomaly score. "discriminator" is :math:`-D_{xx}(x, \hat x)`. It ranks as equation (11),
         without ties where the sigmoid saturates. "features" is the Euclidean distance between the
         activations of the last hidden layer of :math:`D_{xx}`, equation (12). "combined" is the
         geometric mean of "features" and :math:`\lVert x - \hat x \rVert`, as in :class:`ALAD`; it
         is not from the paper. (A parameter called `score` would hide the method of that name from
         scikit-learn.)
+        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
+        after the training, see :ref:`finished_scores`.
+
 
     {shared_parameters}
 
@@ -239,7 +243,7 @@ class RCGAN(BaseDetector):
     penalty_weight: float = 1.0
     penalty_size: int | None = None
     penalize_encoder: bool = False
-    score_type: Literal["combined", "discriminator", "features"] = "combined"
+    score_type: Literal["combined", "discriminator", "features"] | FinishedScore = "combined"
     ema_decay: float | None = 0.99
     lr: float = 2e-3
 
@@ -251,6 +255,6 @@ class RCGAN(BaseDetector):
         "penalty_weight": [Interval(Real, 0, None, closed="left")],
         "penalty_size": [Interval(Integral, 1, None, closed="left"), None],
         "penalize_encoder": ["boolean"],
-        "score_type": [StrOptions({"combined", "discriminator", "features"})],
+        "score_type": [StrOptions({"combined", "discriminator", "features", *FINISHED_SCORES})],
     }
     adam_params: ClassVar[dict] = {"optimizer__betas": (0.5, 0.999)}

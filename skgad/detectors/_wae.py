@@ -1,7 +1,9 @@
 """Wasserstein autoencoder."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+from .._sklearn_compat import StrOptions
+from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ._waldo import WALDOFamily, WALDOGame
 
 
@@ -14,7 +16,7 @@ class WAEGame(WALDOGame):
     reconstruct_as_outlier = sample_outliers = None  # type: ignore[assignment]
 
     def __init__(self, networks, n_features, **params):
-        super().__init__(networks, n_features, outlier_decoder=False, score_type="inlier", **params)
+        super().__init__(networks, n_features, outlier_decoder=False, **params)
 
 
 class WAE(WALDOFamily):
@@ -50,6 +52,11 @@ class WAE(WALDOFamily):
         Which codes have to match the prior. "positive" uses the codes of the known inliers, as the
         WALDO paper recommends, or of the unlabeled rows if no inliers are known. "all" uses the
         codes of both.
+
+    score_type : {"inlier"} or str, default="inlier"
+        Anomaly score: "inlier" is the reconstruction error. "mahalanobis", "neighbors" and
+        "mahalanobis+neighbors" are learned from the training rows after the training, see
+        :ref:`finished_scores`.
 
     {shared_parameters}
 
@@ -101,3 +108,9 @@ class WAE(WALDOFamily):
     prior_weight: float = 0.001
     prior_scale: float = 1.0
     prior_on: Literal["positive", "all"] = "positive"
+    score_type: Literal["inlier"] | FinishedScore = "inlier"
+
+    _parameter_constraints: ClassVar[dict] = {
+        **WALDOFamily._parameter_constraints,
+        "score_type": [StrOptions({"inlier", *FINISHED_SCORES})],
+    }

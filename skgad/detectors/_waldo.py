@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import Float32Array, RandomStateLike
+from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..networks import build
@@ -191,7 +192,7 @@ class WALDOFamily(LabelledDetector):
         "advantage": ["boolean"],
         "advantage_quantile": [Interval(Real, 0, 1, closed="both")],
         "advantage_decay": [Interval(Real, 0, 1, closed="left")],
-        "score_type": [StrOptions({"difference", "inlier"})],
+        "score_type": [StrOptions({"difference", "inlier", *FINISHED_SCORES})],
     }
 
     def _check_kind(self, verb, kind):
@@ -309,9 +310,12 @@ class WALDO(WALDOFamily):
         Decay of a moving average of the advantage over the mini-batches. 0 uses the advantage of
         each mini-batch, as the paper does.
 
-    score_type : {"inlier", "difference"}, default="inlier"
+    score_type : {"inlier", "difference"} or str, default="inlier"
         Anomaly score. "inlier" is the error :math:`e_i` of the inlier decoder, by which the paper
         ranks. "difference" is :math:`e_i - e_o`, by which the paper decides.
+        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
+        after the training, see :ref:`finished_scores`.
+
 
     {shared_parameters}
 
@@ -390,4 +394,4 @@ class WALDO(WALDOFamily):
     advantage: bool = True
     advantage_quantile: float = 0.0
     advantage_decay: float = 0.0
-    score_type: Literal["inlier", "difference"] = "inlier"
+    score_type: Literal["inlier", "difference"] | FinishedScore = "inlier"

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from .encoding import ColumnEncoding
+
 #: Methods of a game that make rows, for each kind of rows.
 SAMPLERS = {"inlier": "sample", "outlier": "sample_outliers"}
 RECONSTRUCTORS = {"inlier": "reconstruct", "outlier": "reconstruct_as_outlier"}
@@ -27,6 +29,9 @@ class Ensemble(nn.Module):
         Number of games.
     block_rows : int, default=1024
         Number of rows that are scored at once. See :func:`~skgad.engine.scores.map_rows`.
+    encoding : Encoding or None, default=None
+        Codes of the columns that the games see in place of the rows. None passes rows on as they
+        are.
 
     Notes
     -----
@@ -37,11 +42,12 @@ class Ensemble(nn.Module):
     the paper as it is.
     """
 
-    def __init__(self, make_game, n_members=1, block_rows=1024):
+    def __init__(self, make_game, n_members=1, block_rows=1024, encoding=None):
         super().__init__()
         self.games = nn.ModuleList(make_game() for _ in range(n_members))
         self.averages = None
         self.block_rows = block_rows
+        self.encoding = None if encoding is None else ColumnEncoding(encoding)
         self.register_buffer("location", torch.zeros(n_members, 1, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_members, 1, dtype=torch.float64))
 
@@ -65,6 +71,14 @@ class Ensemble(nn.Module):
         """Device of the networks."""
         return next(self.parameters()).device
 
+    def to_codes(self, x):
+        """Encode rows for the games."""
+        return x if self.encoding is None else self.encoding(x)
+
+    def to_rows(self, codes):
+        """Decode the output of the games."""
+        return codes if self.encoding is None else self.encoding.decode(codes)
+
     def start_averaging(self):
         """Add a copy of the games for :class:`skgad.callbacks.WeightAveraging` to update."""
         if self.averages is None:
@@ -72,6 +86,7 @@ class Ensemble(nn.Module):
 
     def play(self, x, labels=None):
         """Play one mini-batch in all games."""
+        x = self.to_codes(x)
         for moves in zip(*(game.play(x, labels) for game in self.games), strict=True):
             players, losses = zip(*moves, strict=True)
             yield players[0], torch.stack(losses)
@@ -90,6 +105,11 @@ class Ensemble(nn.Module):
         for game in self.scorers:
             game.finalize(apply, labels)
 
+    def discard_finished_scores(self):
+        """Return to the scores of the games themselves, whose networks are trained further."""
+        for game in self.all_games:
+            game.finished = None
+
     def set_score_type(self, score_type):
         """Change the anomaly score of all games."""
         for game in self.all_games:
@@ -97,7 +117,8 @@ class Ensemble(nn.Module):
 
     def member_scores(self, x):
         """Score of each row by each member, float64; shape (n_members, batch_size)."""
-        return torch.stack([game.score(x) for game in self.scorers]).double()
+        x = self.to_codes(x)
+        return torch.stack([game.anomaly_score(x) for game in self.scorers]).double()
 
     def calibrate(self, scores):
         """Set the units of the members from their scores, of shape (n_samples, n_members)."""
@@ -125,12 +146,14 @@ class Ensemble(nn.Module):
 
     def encode(self, x):
         """Latent codes of the members, side by side."""
+        x = self.to_codes(x)
         return torch.cat([game.encode(x) for game in self.scorers], dim=-1)
 
     def reconstruct(self, x, kind):
         """Reconstructions as rows of a kind, averaged over the members."""
+        x = self.to_codes(x)
         reconstructed = [getattr(game, RECONSTRUCTORS[kind])(x) for game in self.scorers]
-        return torch.stack(reconstructed).mean(0)
+        return self.to_rows(torch.stack(reconstructed)).mean(0)
 
     def sample(self, n_samples, kind, device, **options):
         """Sample new rows of a kind, each from a member chosen at random."""
@@ -138,10 +161,12 @@ class Ensemble(nn.Module):
             getattr(game, SAMPLERS[kind])(n_samples, device, **options) for game in self.scorers
         ]
         rows = torch.stack(rows)
-        return rows[torch.randint(len(rows), (n_samples,)), torch.arange(n_samples)]
+        chosen = rows[torch.randint(len(rows), (n_samples,)), torch.arange(n_samples)]
+        return self.to_rows(chosen)
 
     def validation_loss(self, x):
         """Average of the members' losses on held-out rows; shape ()."""
+        x = self.to_codes(x)
         return torch.stack([game.validation_loss(x) for game in self.scorers]).mean()
 
     def forward(self, x):

@@ -32,6 +32,8 @@ class Game(nn.Module, ABC):
         For each player, the names of the networks it moves. Networks that are None are skipped.
     score_type : str or None
         Which anomaly score :meth:`score` computes, if the method has several.
+    finished : torch.nn.Module or None
+        Anomaly score that replaces :meth:`score` once the training is over.
     boundary : Tensor of shape () or None
         Anomaly score above which the method itself calls a row an outlier. None if the
         method does not define one.
@@ -64,6 +66,7 @@ class Game(nn.Module, ABC):
 
     def __init__(self, **params: Any):
         super().__init__()
+        self.finished = None
         for name, value in params.items():
             setattr(self, name, value)
 
@@ -147,6 +150,10 @@ class Game(nn.Module, ABC):
         -------
         scores : Tensor of shape (batch_size,)
         """
+
+    def anomaly_score(self, x: Tensor) -> Tensor:
+        """Anomaly score of each row: the method's own, or one that is finished after training."""
+        return self.score(x) if self.finished is None else self.finished(self, x)
 
     def validation_loss(self, x: Tensor) -> Tensor:
         """Compute the loss on held-out rows that early stopping watches.

@@ -114,12 +114,14 @@ class AdversarialNet(NeuralNet):
         super().on_train_begin(net, **kwargs)
         # Not kept after the training: unpickled, these would be other tensors than the module's.
         self.parameters_of_ = {}
+        self.module_.discard_finished_scores()
 
     def on_epoch_begin(self, net, **kwargs):
         """Drop the records of single mini-batches of the epoch before."""
         super().on_epoch_begin(net, **kwargs)
         for row in self.history[-2:-1]:
             row["batches"] = row["batches"][-1:]
+        self.module_.discard_finished_scores()  # a callback may have asked for scores
         self._set_training(True)  # once per epoch, because it visits all modules
 
     def on_epoch_end(self, net, **kwargs):
@@ -243,6 +245,7 @@ SET_BY_DETECTOR = {
     "module__make_game": "'networks'",
     "module__n_members": "the parameter 'n_members'",
     "module__block_rows": "'networks'",
+    "module__encoding": "the parameter 'encoding'",
 }
 
 
@@ -255,7 +258,7 @@ def check_net_params(net_params, detector_name):
         )
 
 
-def build_net(make_game, *, n_members, block_rows, **params):
+def build_net(make_game, *, n_members, block_rows, encoding, **params):
     """Build and initialize the net of an ensemble of games.
 
     Parameters
@@ -266,6 +269,8 @@ def build_net(make_game, *, n_members, block_rows, **params):
         Number of games.
     block_rows : int
         Number of rows that are scored at once.
+    encoding : Encoding or None
+        Codes of the columns that the games see.
     **params : dict
         Further parameters of :class:`AdversarialNet`.
 
@@ -278,6 +283,7 @@ def build_net(make_game, *, n_members, block_rows, **params):
         module__make_game=make_game,
         module__n_members=n_members,
         module__block_rows=block_rows,
+        module__encoding=encoding,
         **params,
     )
     net.initialize()

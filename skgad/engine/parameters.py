@@ -9,6 +9,12 @@ from typing import dataclass_transform
 ANNOTATIONS = "__annotations__"
 
 PARAMETERS = """
+encoding : {{"standard", "piecewise"}} or None, default={encoding!r}
+    What the networks see of the columns. "standard" is their standardized values. "piecewise"
+    is piecewise-linear codes for columns with up to 17 distinct values, and standardized values for
+    all others, see :class:`~skgad.preprocessing.PiecewiseLinearEncoder`. The unit of a column then
+    does not matter. Samples and reconstructions are decoded. None uses the columns as they are.
+
 networks : object or None, default=None
     Family of networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with their
     methods. None is ``MLP()``. The networks of this method are

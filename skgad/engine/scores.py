@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from .data import blocks
+from .finished import FINISHED_SCORES
 from .runtime import BatchInvariantLinear, thread_pools
 
 #: Number of rows that are scored at once. A matrix product of another size may round differently,
@@ -50,10 +51,15 @@ def map_rows(ensemble, table, function, positions=None):
     return results.numpy()
 
 
+def apply_to_codes(ensemble, table, function, positions=None):
+    """Apply a function of blocks of codes, which games see in place of rows, to a table."""
+    return map_rows(ensemble, table, lambda x: function(ensemble.to_codes(x)), positions)
+
+
 def prepare(ensemble, rows):
     """Prepare the games with the training rows before the first mini-batch."""
     ensemble.eval()  # training starts with a call of `train`
-    ensemble.prepare(partial(map_rows, ensemble, rows.table), rows.known_labels)
+    ensemble.prepare(partial(apply_to_codes, ensemble, rows.table), rows.known_labels)
 
 
 def finalize(ensemble, rows):
@@ -64,12 +70,18 @@ def finalize(ensemble, rows):
     train_scores : ndarray of shape (n_samples,), float64
     """
     ensemble.eval()
-    ensemble.finalize(partial(map_rows, ensemble, rows.table), rows.known_labels)
-    return score_training_rows(ensemble, rows.table)
+    ensemble.finalize(partial(apply_to_codes, ensemble, rows.table), rows.known_labels)
+    return score_training_rows(ensemble, rows.table, rows.known_labels)
 
 
-def score_training_rows(ensemble, table):
-    """Set the units of the members, and return the scores of the training rows."""
+def score_training_rows(ensemble, table, labels):
+    """Finish the scores, set the units of the members, and return the training scores."""
+    apply, positions = partial(apply_to_codes, ensemble, table), np.flatnonzero(labels != -1)
+    for game in ensemble.scorers:
+        build = FINISHED_SCORES.get(game.score_type)
+        game.finished = None
+        if build is not None:
+            game.finished = build(game, apply, positions).to(ensemble.device)
     member_scores = map_rows(ensemble, table, lambda x: ensemble.member_scores(x).T)
     if not np.isfinite(member_scores).all():
         raise ValueError(

@@ -21,6 +21,7 @@ from .._sklearn_compat import (
 from .._typing import MatrixLike
 from ._levels import LevelEncoder
 from ._numbers import NumberEncoder
+from ._piecewise import check_overflow
 
 __all__ = ["TabularEncoder"]
 
@@ -41,16 +42,20 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    numeric : {"standard", "minmax", "quantile"}, default="standard"
-        Scaling of numbers and dates.
+    numeric : {"standard", "minmax", "quantile", "piecewise"}, default="standard"
+        Encoding of numbers and dates.
 
         - "standard": zero mean and unit variance. The detectors of this package are tuned on
           such features. A value far outside the range seen in `fit` remains far outside.
         - "minmax": the range 0 to 1, for networks that end in a sigmoid.
         - "quantile": a normal distribution, by ranks. This shortens long tails. Values beyond the
           range seen in `fit` are mapped to its ends, so a value that is too large to be normal
-          cannot be distinguished from the largest inlier. The number of quantiles is 1000,
+          cannot be distinguished from the largest normal value. The number of quantiles is 1000,
           or the number of rows if that is smaller.
+        - "piecewise": codes for the pieces between the values of a column that has few distinct
+          values; all other columns have zero mean and unit variance. See
+          :class:`PiecewiseLinearEncoder`, which is used with its default parameters. A value far
+          outside the range seen in `fit` remains far outside.
 
     categorical_features : "from_dtype" or array-like of bool, int or str, default="from_dtype"
         Additional columns to one-hot encode, such as numbers that are codes: names, positions or a
@@ -77,8 +82,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     ----------
     feature_groups_ : dict of str to ndarray of int
         Output columns of each input column, in the order of the input columns: either the scaled
-        number and, if there is one, its indicator of missing values, or the levels. Keys are the
-        names of the columns, or "x0", "x1", ... if they have none.
+        number or its codes and, if there is one, the indicator of missing values, or the levels.
+        Keys are the names of the columns, or "x0", "x1", ... if they have none.
 
     categorical_groups_ : list of tuple of int
         Output columns of each one-hot group, in the order of the input columns.
@@ -92,6 +97,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     See Also
     --------
     TabularDetector : A detector that encodes tables with this encoder.
+    PiecewiseLinearEncoder : The encoding of ``numeric="piecewise"`` on its own.
     sklearn.compose.ColumnTransformer : Apply a different transformer to each column, without
         decoding.
 
@@ -124,7 +130,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "numeric": [StrOptions({"standard", "minmax", "quantile"})],
+        "numeric": [StrOptions({"standard", "minmax", "quantile", "piecewise"})],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
         "min_frequency": [
             Interval(Integral, 1, None, closed="left"),
@@ -144,7 +150,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        numeric: Literal["standard", "minmax", "quantile"] = "standard",
+        numeric: Literal["standard", "minmax", "quantile", "piecewise"] = "standard",
         categorical_features: Literal["from_dtype"] | ArrayLike = "from_dtype",
         min_frequency: int | float | None = None,
         max_categories: int | None = 255,
@@ -225,16 +231,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         blocks = [*self._numbers.transform(columns), *self._levels.transform(columns)]
         with np.errstate(over="ignore"):  # reported below, with the names of the columns
             encoded = np.hstack(blocks, dtype=self.dtype, casting="same_kind")
-        overflowing = [
-            name
-            for name, group in self.feature_groups_.items()
-            if not np.isfinite(encoded[:, group]).all()
-        ]
-        if overflowing:
-            raise ValueError(
-                f"Columns {overflowing} contain values that are too far from those seen in fit to "
-                f"be encoded as {np.dtype(self.dtype)}. Check these values, or replace them by NaN."
-            )
+        check_overflow(encoded, self.feature_groups_)
         return encoded
 
     def inverse_transform(self, X: MatrixLike) -> Table:
@@ -283,7 +280,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         feature_names_out : ndarray of str
-            A number keeps the name of its column, such as "age". The name of its indicator is
+            A number keeps the name of its column, such as "age", unless it is encoded by pieces,
+            whose names are "age_piece0", "age_piece1", ... The name of its indicator is
             "missingindicator_age". The name of a level is, for example, "job_nurse".
         """
         check_is_fitted(self)

@@ -5,6 +5,7 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, StandardScaler
 
 from .._frames import is_missing
+from ._piecewise import PiecewiseLinearEncoder
 
 #: Dates and durations are counted in days from the smallest one in the training rows.
 DAY = np.timedelta64(1, "D")
@@ -17,12 +18,13 @@ class NumberEncoder:
     """Scale columns of numbers, dates and durations, impute missing values and indicate them.
 
     Columns are passed as a dict of arrays by name. The output has one column for each input
-    column, followed by one indicator for each input column with missing values in `fit`.
+    column, or several if it is encoded by pieces, followed by one indicator for each input column
+    with missing values in `fit`.
 
     Parameters
     ----------
-    numeric : {"standard", "minmax", "quantile"}
-        The scaling; see :class:`TabularEncoder`.
+    numeric : {"standard", "minmax", "quantile", "piecewise"}
+        The encoding; see :class:`TabularEncoder`.
 
     Attributes
     ----------
@@ -50,10 +52,17 @@ class NumberEncoder:
         self._ranges = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
         # A value that is missing only after fit is imputed without an indicator.
         self._indicator = MissingIndicator(error_on_new=False).fit(numbers)
+        # The scaler sees arrays, not frames with other names, if frames are the global default.
         self._imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+        self._imputer.set_output(transform="default")
         numbers = self._imputer.fit_transform(numbers)
         self._scaler = self._make_scaler(n_samples=len(numbers)).fit(numbers)
-        self.feature_of_output = self.names + [self.names[j] for j in self._indicator.features_]
+        self._n_scaled = len(self._scaler.get_feature_names_out())
+        scaled = self.names
+        if self.numeric == "piecewise":
+            groups = self._scaler.feature_groups_.values()
+            scaled = [name for name, group in zip(scaled, groups, strict=True) for _ in group]
+        self.feature_of_output = scaled + [self.names[j] for j in self._indicator.features_]
         return self
 
     def _make_scaler(self, n_samples):
@@ -61,6 +70,8 @@ class NumberEncoder:
             return StandardScaler()
         if self.numeric == "minmax":
             return MinMaxScaler()
+        if self.numeric == "piecewise":
+            return PiecewiseLinearEncoder(dtype=np.float64)
         return QuantileTransformer(
             n_quantiles=min(1000, n_samples), output_distribution="normal", subsample=None
         )
@@ -77,7 +88,7 @@ class NumberEncoder:
         """Convert output columns, or any finite numbers, to a dict of columns."""
         if not self.names:
             return {}
-        scaled, indicators = np.split(X, [len(self.names)], axis=1)
+        scaled, indicators = np.split(X, [self._n_scaled], axis=1)
         numbers = self._scaler.inverse_transform(scaled)
         if clip:
             numbers = np.clip(numbers, *self._ranges)
@@ -92,7 +103,10 @@ class NumberEncoder:
         """Names of the output columns, given those of the input columns."""
         if not self.names:
             return []
-        return [*names, *self._indicator.get_feature_names_out(names)]
+        return [
+            *self._scaler.get_feature_names_out(names),
+            *self._indicator.get_feature_names_out(names),
+        ]
 
     def _to_floats(self, columns):
         """Array of the columns, dates as days, NaN for missing values."""

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from itertools import chain
 from typing import get_args
 
 import numpy as np
@@ -20,7 +21,10 @@ from skgad.detectors._alad import ALADGame
 def score_types(name):
     """Values of the parameter `score_type` of a detector, if it has one."""
     parameters = inspect.signature(getattr(skgad, name)).parameters
-    return get_args(parameters["score_type"].annotation) if "score_type" in parameters else ()
+    if "score_type" not in parameters:
+        return ()
+    parts = get_args(parameters["score_type"].annotation)
+    return tuple(chain(*(get_args(part) or (part,) for part in parts)))
 
 
 SCORED = [name for name in DETECTORS if score_types(name)]

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import strategies as st
 
-NUMERIC = ["standard", "minmax", "quantile"]
+NUMERIC = ["standard", "minmax", "quantile", "piecewise"]
 every_numeric = pytest.mark.parametrize("numeric", NUMERIC)
 
 

@@ -7,7 +7,7 @@ from mixed_tables import NUMERIC, people
 from scipy import stats
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from skgad.preprocessing import TabularEncoder
+from skgad.preprocessing import PiecewiseLinearEncoder, TabularEncoder
 
 # ------------------------------------------------------------------------------------------- scales
 
@@ -26,6 +26,49 @@ def test_quantiles_map_values_beyond_the_range_to_its_ends():
     X = np.arange(10.0)[:, None]
     encoder = TabularEncoder(numeric="quantile").fit(X)
     np.testing.assert_array_equal(encoder.transform([[9.0]]), encoder.transform([[1e9]]))
+
+
+def test_numbers_are_encoded_by_pieces_as_on_their_own():
+    X = np.random.default_rng(0).exponential(size=(500, 3))
+    X[:, 1] = np.rint(X[:, 1])
+    Z = TabularEncoder(numeric="piecewise").fit_transform(X)
+    np.testing.assert_array_equal(Z, PiecewiseLinearEncoder().fit_transform(X))
+
+
+def test_pieces_and_indicators_belong_to_their_columns():
+    X = pd.DataFrame({"job": ["a", "b", "c"] * 4, "n": [0, 2, 5] * 4, "height": range(12)})
+    X = pd.concat([X, X.assign(height=X["height"] / 7)])
+    X.iloc[0, 1] = np.nan
+    X.iloc[1, 2] = np.nan
+    encoder = TabularEncoder(numeric="piecewise").fit(X)
+    assert encoder.get_feature_names_out().tolist() == [
+        *("n_piece0", "n_piece1", "height", "missingindicator_n", "missingindicator_height"),
+        *("job_a", "job_b", "job_c"),
+    ]
+    assert {name: group.tolist() for name, group in encoder.feature_groups_.items()} == {
+        "job": [5, 6, 7],
+        "n": [0, 1, 3],
+        "height": [2, 4],
+    }
+    row = encoder.transform(X)[1]
+    assert row[[0, 1, 3, 4]].tolist() == [1, 0, 0, 1]
+
+
+def test_integers_decoded_from_pieces_are_rounded_and_clipped():
+    X = pd.DataFrame({"n": [0, 2, 5, 5]})
+    codes = [[0.4, 0], [0.6, 0.1], [1, 0.5], [1, 9], [-9, 0]]
+    encoder = TabularEncoder(numeric="piecewise").fit(X)
+    assert encoder.inverse_transform(codes)["n"].tolist() == [1, 2, 4, 5, 0]
+    encoder = TabularEncoder(numeric="piecewise", clip=False).fit(X)
+    assert encoder.inverse_transform(codes)["n"].tolist() == [1, 2, 4, 29, -18]
+
+
+def test_dates_with_few_values_are_encoded_by_pieces():
+    days = ["2020-01-01", "2020-01-02", "2020-12-01"]
+    X = pd.DataFrame({"date": pd.to_datetime(days)})
+    encoder = TabularEncoder(numeric="piecewise").fit(X)
+    assert encoder.transform(X).tolist() == [[0, 0], [1, 0], [1, 1]]
+    pd.testing.assert_frame_equal(encoder.inverse_transform(encoder.transform(X)), X)
 
 
 def test_dates_are_counted_in_days():

@@ -21,6 +21,7 @@ from mixed_tables import (
 )
 from polars.testing import assert_frame_equal as assert_polars_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -258,6 +259,16 @@ def test_the_output_can_be_a_frame(library):
     if library == "pandas":
         assert Z.index.equals(X.index)
     pd.testing.assert_frame_equal(encoder.inverse_transform(Z), encoder.inverse_transform(expected))
+
+
+@every_numeric
+def test_frames_can_be_the_default_output_of_all_transformers(numeric):
+    X = people()
+    encoder = TabularEncoder(numeric=numeric).fit(X)
+    with config_context(transform_output="pandas"):
+        Z = TabularEncoder(numeric=numeric).fit(X).transform(X)
+    assert Z.columns.tolist() == encoder.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(Z, encoder.transform(X))
 
 
 # ---------------------------------------------------------------------------------- fits and errors

@@ -1,0 +1,5 @@
+"""Ensembles of different outlier detectors."""
+
+from ._detector_ensemble import DetectorEnsemble
+
+__all__ = ["DetectorEnsemble"]

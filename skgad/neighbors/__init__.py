@@ -1,0 +1,5 @@
+"""Outlier detection with nearest neighbors."""
+
+from ._k_neighbors import KNeighborsDetector
+
+__all__ = ["KNeighborsDetector"]
