@@ -100,9 +100,8 @@ def ranks(name, rows):
         table = pd.DataFrame({"mean rank": rank.map("{:.2f}".format)}).rename_axis("detector")
         for reference in REFERENCES:
             counts = compare_with(reference, scores).drop(index=reference)
-            table[f"against {reference}"] = [
-                f"{row.won}, {row.tied}, {row.lost}" for row in counts.itertuples()
-            ]
+            texts = {row.Index: f"{row.won}, {row.tied}, {row.lost}" for row in counts.itertuples()}
+            table[f"against {reference}"] = pd.Series(texts)
             table[f"p, {reference}"] = counts.p.map(p_value)
         table.loc["critical difference", "mean rank"] = (
             f"{critical_difference(*scores.shape[::-1]):.2f}"
@@ -119,7 +118,8 @@ def quality_and_seconds(families):
     figure, axes = plt.subplots(
         2, len(families), figsize=(10, 7), sharex=True, squeeze=False, layout="constrained"
     )
-    names = COMPARED + PEERS
+    # PyOD's ALAD is far below the others, which would be hard to tell apart.
+    names = [name for name in COMPARED + PEERS if name != "PyOD ALAD"]
     colors = dict(zip(names, plt.cm.tab20(np.arange(len(names)) % 20), strict=True))
     for column, (family, rows) in enumerate(families.items()):
         rows = with_default_score(rows, names)
@@ -127,7 +127,8 @@ def quality_and_seconds(families):
         seconds = means.fit_seconds + means.score_seconds
         for ax, metric in zip(axes[:, column], ("auroc", "ap"), strict=True):
             for name in (name for name in names if name in means.index):
-                ax.semilogx(seconds[name], means[metric][name], "o", color=colors[name], label=name)
+                style = {"marker": "s" if name in PEERS else "o", "color": colors[name]}
+                ax.semilogx(seconds[name], means[metric][name], ls="", label=name, **style)
             ax.set(ylabel=METRICS[metric], title=family)
         axes[-1, column].set_xlabel("seconds")
     entries = {}

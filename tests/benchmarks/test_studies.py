@@ -1,10 +1,12 @@
 """The studies run on small files of the tests."""
 
+import shutil
+
 import numpy as np
 import pytest
 
-from benchmarks.common import results
-from benchmarks.studies import oddbench
+from benchmarks.common import render, results
+from benchmarks.studies import oddbench, render_rankings
 
 
 @pytest.fixture
@@ -35,3 +37,22 @@ def test_oddbench_records_metrics_and_times_of_each_run_once(folder):
         assert row["auroc"] == row["ap"] == 1
         assert row["fit_seconds"] > 0
         assert row["score_seconds"] > 0
+
+
+def test_tables_of_oddbench_are_written_only_if_there_are_results(folder, monkeypatch):
+    recorded = render.ROOT / "benchmarks" / "results"
+    results.FOLDER.mkdir()
+    monkeypatch.setattr(render, "DOC", folder / "doc")
+    for name in ("adbench.json", "published.json"):
+        shutil.copy(recorded / name, results.FOLDER)
+    render_rankings.render()
+    tables = folder / "doc" / "tables"
+    assert (tables / "adbench_ranks_auroc.rst").exists()
+    assert not [*tables.glob("oddbench*")]
+
+    shutil.copy(recorded / "oddbench.json", results.FOLDER)
+    render_rankings.render()
+    assert {path.stem for path in tables.glob("oddbench*")} == {
+        "oddbench",
+        *(f"oddbench{kind}_{metric}" for kind in ("", "_ranks") for metric in ("auroc", "ap")),
+    }
