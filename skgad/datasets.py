@@ -14,6 +14,7 @@ from ._sklearn_compat import check_pandas_support
 
 __all__ = [
     "list_adbench",
+    "list_oddbench",
     "load_adbench",
     "load_arrhythmia",
     "load_bank",
@@ -22,6 +23,7 @@ __all__ = [
     "load_doh",
     "load_kdd99",
     "load_nsl_kdd",
+    "load_oddbench",
 ]
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -63,6 +65,7 @@ SOURCES = {
     "creditcard.csv": "https://www.kaggle.com/datasets/mlg-ulb/creditcardfraud",
     "doh": "https://www.unb.ca/cic/datasets/dohbrw-2020.html (Total_CSVs.zip)",
     "adbench": "https://github.com/Minqi824/ADBench (adbench/datasets/Classical)",
+    "oddbench": "https://github.com/psorus/Outformer (benchmarks/oddbench)",
 }
 
 
@@ -314,6 +317,57 @@ def list_adbench(data_home: PathLike | None = None) -> list[str]:
         Sorted names.
     """
     return sorted(path.stem for path in _data_path(data_home, "adbench").glob("*.npz"))
+
+
+def load_oddbench(name: str, data_home: PathLike | None = None) -> Bunch:
+    """Load a dataset of OddBench, which has a fixed split into training and test rows.
+
+    The training rows are normal. The test rows are normal rows and anomalies. All columns are
+    numeric. Categories are integer codes, so many columns have few values. The values are not
+    scaled. Identifiers and timestamps may be too large for single precision, so all values are
+    float64.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file without ``.npz``. See :func:`list_oddbench`.
+    data_home : str or path-like, default=None
+        Folder that contains ``oddbench/<name>.npz``, a file with members ``train``, ``test`` and
+        ``test_labels``. None means the environment variable ``SKGAD_DATA`` or, if it is not set,
+        ``~/skgad_data``.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        ``data_train`` (n_train, n_features) float64, ``data_test`` (n_test, n_features) float64,
+        ``target_test`` (n_test,) (1 = anomaly), ``feature_names``, ``DESCR``.
+    """
+    with np.load(_data_path(data_home, "oddbench", f"{name}.npz")) as table:
+        X_train, X_test, y_test = (table[part] for part in ("train", "test", "test_labels"))
+    return Bunch(
+        data_train=np.ascontiguousarray(X_train, dtype=np.float64),
+        data_test=np.ascontiguousarray(X_test, dtype=np.float64),
+        target_test=np.ravel(y_test).astype(int),
+        feature_names=[f"x{i}" for i in range(X_train.shape[1])],
+        DESCR=f"{name}, from OddBench (Ding et al., macrOData, KDD 2026).",
+    )
+
+
+def list_oddbench(data_home: PathLike | None = None) -> list[str]:
+    """List the datasets that :func:`load_oddbench` can load.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that contains ``oddbench/``. None means the environment variable ``SKGAD_DATA`` or,
+        if it is not set, ``~/skgad_data``.
+
+    Returns
+    -------
+    names : list of str
+        Sorted names.
+    """
+    return sorted(path.stem for path in _data_path(data_home, "oddbench").glob("*.npz"))
 
 
 def _data_path(data_home, *parts):

@@ -12,6 +12,7 @@ from skgad.datasets import (
     KDD99_COLUMNS,
     KDD99_NUMERIC,
     list_adbench,
+    list_oddbench,
     load_adbench,
     load_arrhythmia,
     load_bank,
@@ -20,6 +21,7 @@ from skgad.datasets import (
     load_doh,
     load_kdd99,
     load_nsl_kdd,
+    load_oddbench,
 )
 
 
@@ -53,6 +55,9 @@ def test_files_are_loaded_as_float_rows_and_integer_labels(folder):
         load_creditcard,
         load_doh,
         lambda home: load_adbench("a", home),
+        lambda home: load_oddbench("a", home),
+        list_adbench,
+        list_oddbench,
     ],
 )
 def test_a_missing_file_raises_an_error_with_its_source(load, tmp_path):
@@ -219,3 +224,50 @@ def test_adbench_has_the_sizes_of_its_table(data_home):
     bunch = load_adbench("25_musk", data_home)
     assert bunch.data.shape == (3062, 166)
     assert bunch.target.sum() == 97
+
+
+@pytest.fixture
+def oddbench(tmp_path):
+    """Members of a small file: integer codes above 2**24, in Fortran order."""
+    (tmp_path / "oddbench").mkdir()
+    members = {
+        "train": np.asfortranarray([[2**40, 1], [2**40 + 1, 2], [2**40 + 2, 1]]),
+        "test": np.array([[2**40 + 1, 1], [2**40 + 3, 7]], dtype=np.float64),
+        "test_labels": np.array([0, 1], dtype=np.int8),
+    }
+    np.savez(tmp_path / "oddbench" / "Toy.npz", **members)
+    return members
+
+
+def test_oddbench_is_loaded_with_its_split(oddbench, tmp_path):
+    assert list_oddbench(tmp_path) == ["Toy"]
+    toy = load_oddbench("Toy", tmp_path)
+    np.testing.assert_array_equal(toy.data_train, oddbench["train"])
+    np.testing.assert_array_equal(toy.data_test, oddbench["test"])
+    assert toy.target_test.tolist() == [0, 1]
+    assert toy.target_test.dtype == int
+    assert toy.feature_names == ["x0", "x1"]
+    assert "Toy" in toy.DESCR
+
+
+def test_oddbench_keeps_codes_that_single_precision_would_merge(oddbench, tmp_path):
+    toy = load_oddbench("Toy", tmp_path)
+    for rows in (toy.data_train, toy.data_test):
+        assert rows.dtype == np.float64
+        assert rows.flags.c_contiguous
+    assert len(np.unique(toy.data_train[:, 0])) == 3
+
+
+def test_oddbench_has_normal_training_rows_and_labelled_test_rows(data_home):
+    if not (data_home / "oddbench").is_dir():
+        pytest.skip(f"{data_home} has no folder oddbench: see skgad.datasets.load_oddbench")
+    names = list_oddbench(data_home)
+    assert len(names) >= 60
+    for name in names:
+        bunch = load_oddbench(name, data_home)
+        assert bunch.data_train.shape[1] == bunch.data_test.shape[1] == len(bunch.feature_names)
+        assert len(bunch.target_test) == len(bunch.data_test)
+        assert np.unique(bunch.target_test).tolist() == [0, 1]
+        assert np.isfinite(bunch.data_train).all()
+        assert np.isfinite(bunch.data_test).all()
+    assert load_oddbench("AcademicPerformance", data_home).data_train.shape == (449, 4)

@@ -1,6 +1,8 @@
-"""Detectors to compare with: trivial ones, k-NN, an autoencoder, and those of PyOD."""
+"""Detectors to compare with: trivial ones, k-NN, an autoencoder, and those of PyOD and DeepOD."""
 
+import random
 from contextlib import contextmanager
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -110,32 +112,53 @@ def _autoencoder(n_features):
 class PyOD(OutlierMixin, BaseEstimator):
     """Detector of PyOD with the sign of scikit-learn, which leaves the global generators alone."""
 
+    #: The module of each detector.
+    MODULES = {
+        "ALAD": "pyod.models.alad",
+        "AutoEncoder": "pyod.models.auto_encoder",
+        "KNN": "pyod.models.knn",
+        "LUNAR": "pyod.models.lunar",
+    }
+
     def __init__(self, name="ALAD", params=None, random_state=0):
         self.name = name
         self.params = params
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        from pyod.models import alad, auto_encoder, knn
-
-        detectors = {"ALAD": alad.ALAD, "AutoEncoder": auto_encoder.AutoEncoder, "KNN": knn.KNN}
+        detector = getattr(import_module(self.MODULES[self.name]), self.name)
         with _seeded(self.random_state):
-            self.detector_ = detectors[self.name](**(self.params or {})).fit(X)
+            self.detector_ = detector(**(self.params or {})).fit(X)
         return self
 
     def score_samples(self, X):
-        with _seeded(self.random_state):  # PyOD's ALAD scores with dropout
+        with _seeded(self.random_state):  # PyOD's ALAD and DeepOD's RCA score with dropout
             return -self.detector_.decision_function(X)
+
+
+class DeepOD(PyOD):
+    """Detector of DeepOD on the CPU, in the same way."""
+
+    def __init__(self, name="DeepSVDD", params=None, random_state=0):
+        super().__init__(name, params, random_state)
+
+    def fit(self, X, y=None):
+        detector = getattr(import_module("deepod.models.tabular"), self.name)
+        params = {"device": "cpu", "verbose": 0, "random_state": self.random_state}
+        with _seeded(self.random_state):
+            self.detector_ = detector(**params | (self.params or {})).fit(X)
+        return self
 
 
 @contextmanager
 def _seeded(seed):
-    """Seed the global generators, which PyOD uses, and restore their state."""
-    state = np.random.get_state()  # noqa: NPY002
+    """Seed the global generators, which PyOD and DeepOD use, and restore their state."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         try:
             yield
         finally:
-            np.random.set_state(state)  # noqa: NPY002
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002

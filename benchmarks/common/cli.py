@@ -4,7 +4,7 @@ import argparse
 
 from benchmarks.common.data import DATA_HOME
 from benchmarks.common.results import script_name
-from skgad.datasets import list_adbench
+from skgad.datasets import list_adbench, list_oddbench
 
 
 def argument_parser(doc, *, folders=None, seeds=None, jobs=True):
@@ -37,15 +37,17 @@ def argument_parser(doc, *, folders=None, seeds=None, jobs=True):
     return parser
 
 
-def add_datasets(parser, default=None):
-    """Add the option ``--datasets``; None stands for all files of the folder."""
-    named = " ".join(default) if default else "all in adbench/"
+def add_datasets(parser, default=None, family="adbench"):
+    """Add the option ``--datasets``; None stands for all files in the folder of the family."""
+    named = " ".join(default) if default else f"all in {family}/"
     parser.add_argument("--datasets", nargs="+", default=default, help=f"default: {named}")
+    parser.set_defaults(family=family)
 
 
 def chosen_datasets(args):
     """Names of the development sets that ``--datasets`` selects."""
-    return args.datasets or list_adbench(args.data_home)
+    list_family = {"adbench": list_adbench, "oddbench": list_oddbench}[args.family]
+    return args.datasets or list_family(args.data_home)
 
 
 def expand(names, groups):

@@ -9,6 +9,7 @@ from sklearn.svm import OneClassSVM
 import skgad
 from benchmarks.common.baselines import (
     CenterDistance,
+    DeepOD,
     DenoisingAutoencoder,
     NeighborDistance,
     PCAResidual,
@@ -36,6 +37,14 @@ METHODS = {
     "PyOD KNN": lambda seed: PyOD("KNN"),
     "PyOD AutoEncoder": lambda seed: PyOD("AutoEncoder", {"verbose": 0}, random_state=seed),
     "PyOD ALAD": lambda seed: PyOD("ALAD", random_state=seed),
+    "PyOD LUNAR": lambda seed: PyOD("LUNAR", random_state=seed),
+    "DeepOD DeepSVDD": lambda seed: DeepOD("DeepSVDD", random_state=seed),
+    "DeepOD DIF": lambda seed: DeepOD("DeepIsolationForest", random_state=seed),
+    "DeepOD RCA": lambda seed: DeepOD("RCA", random_state=seed),
+    "DeepOD RDP": lambda seed: DeepOD("RDP", random_state=seed),
+    "DeepOD NeuTraL": lambda seed: DeepOD("NeuTraL", random_state=seed),
+    "DeepOD SLAD": lambda seed: DeepOD("SLAD", random_state=seed),
+    "DeepOD ICL": lambda seed: DeepOD("ICL", random_state=seed),
     "RCGAN": partial(build, "RCGAN"),
     "RCGAN, penalty_weight=0": partial(build, "RCGAN", penalty_weight=0.0),
     "WALDO": partial(build, "WALDO"),
@@ -60,8 +69,11 @@ GROUPS = {
     "ama": [name for name in METHODS if name.startswith("AMA")],
     "arn": ["ARN", "ARN, noise_scale=0"],
     "pyod": [name for name in METHODS if name.startswith("PyOD")],
+    "deepod": [name for name in METHODS if name.startswith("DeepOD")],
     "baselines": list(BASELINES),
 }
+#: Groups that run by default. DeepOD is slow, and is not part of the extra ``peers``.
+DEFAULT_GROUPS = [name for name in GROUPS if name != "deepod"]
 SCORES_OF = {
     "ALAD": ("features", "l1", "l2", "logits", "combined"),
     "AMA": ("combined", "features", "likelihood"),

@@ -31,7 +31,16 @@ def load(table):
 def load_adbench(protocol):
     """Results on the development sets under a protocol; methods with one score have score ""."""
     rows = load("adbench")
-    return rows[rows.protocol == protocol].assign(score=rows.score.fillna(""))
+    return _with_scores(rows[rows.protocol == protocol])
+
+
+def load_oddbench():
+    """Results on OddBench; methods with one score have score ""."""
+    return _with_scores(load("oddbench"))
+
+
+def _with_scores(rows):
+    return rows.assign(score=rows.score.fillna("") if "score" in rows else "")
 
 
 def published(paper):

@@ -20,7 +20,7 @@ import skgad
 from benchmarks.common import ROOT
 
 FOLDER = ROOT / "benchmarks" / "results"
-PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "skorch", "pyod")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "skorch", "pyod", "deepod")
 
 
 def load(table):

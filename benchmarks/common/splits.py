@@ -55,6 +55,16 @@ def split_dte(X, y, seed):
     return Split(X[normal[:n_train]], X[test], y[test]).transform(StandardScaler())
 
 
+def split_as_given(X_train, X_test, y_test, seed, max_train=10_000):
+    """Keep the split of the dataset, with at most `max_train` training rows, drawn by `seed`.
+
+    The columns are standardized with the training rows.
+    """
+    if len(X_train) > max_train:
+        X_train = X_train[np.random.default_rng(seed).permutation(len(X_train))[:max_train]]
+    return Split(X_train, X_test, y_test).transform(StandardScaler())
+
+
 def split_contaminated(X, y, seed, max_train=10_000):
     """Train on a stratified random half that keeps its anomalies, and test on the other half.
 

@@ -7,28 +7,24 @@ import pandas as pd
 from benchmarks.common.render import (
     DEFAULT_SCORE,
     METRICS,
-    complete,
     in_words,
     load,
     load_adbench,
     mean_and_range,
     mean_and_sd,
     published,
+    quoted,
     save,
     write,
 )
+from benchmarks.studies import render_rankings
+from benchmarks.studies.published_splits import SPLITS
 from benchmarks.studies.tried import DATASETS
-
-#: Detectors of this package with their defaults, and detectors to compare with.
-COMPARED = (
-    *("ALAD", "RCGAN", "WALDO", "WAE", "CoRA", "ARN", "AMA", "Denoising autoencoder", "k-NN"),
-    *("LocalOutlierFactor", "IsolationForest", "OneClassSVM", "PCA-2 residual", "L2 norm"),
-)
 
 
 def render():
-    adbench()
-    adbench_by_dataset()
+    render_rankings.render()
+    published_splits()
     members()
     for table in ("alad_tried", "arn_tried"):
         tried(table)
@@ -41,47 +37,18 @@ def render():
     speed()
 
 
-def adbench():
-    """Means over the datasets; the standard deviation is that of these means over the seeds."""
-    for protocol, name in (("one-class", "adbench"), ("dte", "adbench_dte")):
-        rows = load_adbench(protocol)
-        rows["detector"] = rows.method + rows.score.map(
-            lambda score: "" if score in ("", DEFAULT_SCORE) else f", {score} score"
-        )
-        rows = complete(rows, ["detector", "seed"])
-        columns = ["auroc", "ap", "f1", "fit_seconds", "score_seconds"]
-        by_seed = rows.groupby(["detector", "seed"])[columns].mean().groupby("detector")
-        means = by_seed[["auroc", "ap", "f1"]].agg(mean_and_sd).rename(columns=METRICS)
-        times = by_seed[["fit_seconds", "score_seconds"]].mean()
-        means["fit (s)"] = times.fit_seconds.map("{:.2f}".format)
-        means["score (s)"] = times.score_seconds.map("{:.2f}".format)
-        means = means.loc[by_seed.auroc.mean().sort_values(ascending=False).index]
-        if protocol == "one-class":
-            summary = means.loc[means.index.isin(COMPARED)]
-            write("adbench_summary", summary[["AUROC", "AP", "fit (s)", "score (s)"]])
-        if protocol == "dte":
-            means = pd.concat([means, published_means(rows.dataset.unique())])
-        write(name, means.rename_axis("detector"))
-
-
-def published_means(datasets):
-    """Means of the published figures over the same datasets."""
-    rows = published("dte")
-    means = rows[rows.dataset.isin(datasets)].groupby("method")[["auroc", "ap", "f1"]].mean()
-    means = means.sort_values("auroc", ascending=False).rename(columns=METRICS)
-    return means.map("{:.3f}".format).rename(index="{} (published)".format)
-
-
-def adbench_by_dataset():
-    """AUROC and average precision for each dataset, with the detectors in one order."""
-    rows = complete(load_adbench("one-class"), ["method", "score", "seed"])
-    rows = rows[rows.method.isin(COMPARED) & rows.score.isin(["", DEFAULT_SCORE])]
-    wide = rows.pivot_table(index="dataset", columns="method", values=["auroc", "ap"])
-    order = wide.auroc.mean().sort_values().index[::-1]
+def published_splits():
+    """k-NN under both splits, among the published figures."""
+    rows = load("published_splits")
+    theirs = pd.concat([published("dte").query("method == 'kNN'"), published("ulead")])
+    theirs = theirs[theirs.dataset.isin(rows.dataset)].replace({"method": {"kNN": "k-NN of DTE"}})
     for metric in ("auroc", "ap"):
-        table = wide[metric][order]
-        table.loc["mean"] = table.mean()
-        write(f"adbench_{metric}", table)
+        ours = rows.groupby(["dataset", "split"])[metric].agg(mean_and_sd).unstack()[[*SPLITS]]
+        cells = theirs.assign(cell=theirs.apply(quoted, axis=1, metric=metric))
+        cells = cells.set_index(["dataset", "method"]).cell.unstack()
+        cells = cells[["k-NN of DTE", "uLEAD-TabPFN", "CAIT"]]
+        columns = [ours.add_prefix("k-NN, "), cells.add_suffix(" (published)")]
+        write(f"published_splits_{metric}", pd.concat(columns, axis=1))
 
 
 def members():

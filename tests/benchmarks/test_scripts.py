@@ -34,7 +34,8 @@ def test_recorded_results_are_found_by_the_commands_of_today(table, monkeypatch)
         results, "run", lambda table, evaluate, keys, n_jobs=1: selected.update({table: keys})
     )
     names = {row["dataset"] for row in results.load(table) if "dataset" in row}
-    monkeypatch.setattr(cli, "list_adbench", lambda data_home: names)
+    for list_family in ("list_adbench", "list_oddbench"):
+        monkeypatch.setattr(cli, list_family, lambda data_home: names)
     for run, rows in commands.recorded(table):
         command = commands.current(run["command"], rows)
         _, _, module, *options = shlex.split(command)

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.arn.splits import SIZES, one_hot, split_table
 from benchmarks.common.metrics import flag_percentile, flag_top, score_metrics
-from benchmarks.common.splits import split_dte, split_one_class
+from benchmarks.common.splits import split_as_given, split_dte, split_one_class
 from skgad.datasets import load_bank
 
 SMALL = (60, (20, 12), (10, 4))
@@ -35,6 +35,21 @@ def test_dte_takes_the_first_half_of_the_normal_rows_and_resamples_small_tables(
     assert split.X_train.max() < split.X_test.min()  # in the order of the file
     small = split_dte(X[::4], y[::4], seed=0)
     assert len(small.X_train) + len(small.X_test) == 1000  # drawn with replacement
+
+
+def test_a_given_split_is_kept_with_a_limited_number_of_training_rows():
+    X_train, X_test = np.arange(60.0).reshape(30, 2), np.arange(10.0).reshape(5, 2)
+    y_test = np.array([0, 1, 0, 0, 1])
+    split = split_as_given(X_train, X_test, y_test, seed=0)
+    np.testing.assert_allclose(split.X_train, (X_train - X_train.mean(0)) / X_train.std(0))
+    np.testing.assert_allclose(split.X_test, (X_test - X_train.mean(0)) / X_train.std(0))
+    assert split.y_test is y_test
+
+    first, again, other = (split_as_given(X_train, X_test, y_test, s, 10) for s in (0, 0, 1))
+    assert len(np.unique(first.X_train, axis=0)) == 10
+    assert len(first.X_test) == 5
+    np.testing.assert_array_equal(first.X_train, again.X_train)
+    assert not np.array_equal(first.X_train, other.X_train)
 
 
 def test_metrics_of_perfect_and_of_reversed_scores():

@@ -1,0 +1,36 @@
+"""Ranks, wins and tests over datasets."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import wilcoxon
+
+from benchmarks.common.comparison import compare_with, critical_difference, mean_ranks
+
+SCORES = pd.DataFrame(
+    {"a": [0.9, 0.8, 0.7, 0.6], "b": [0.8, 0.8, 0.6, 0.7], "c": [0.5, 0.5, 0.5, 0.5]},
+    index=["w", "x", "y", "z"],
+)
+
+
+def test_the_best_detector_has_rank_one_and_ties_share_their_ranks():
+    assert mean_ranks(SCORES).to_dict() == {
+        "a": (1 + 1.5 + 1 + 2) / 4,
+        "b": (2 + 1.5 + 2 + 1) / 4,
+        "c": 3,
+    }
+
+
+@pytest.mark.parametrize(("n_detectors", "quantile"), [(2, 1.960), (5, 2.728), (10, 3.164)])
+def test_the_critical_difference_has_the_quantiles_of_demsar(n_detectors, quantile):
+    expected = quantile * np.sqrt(n_detectors * (n_detectors + 1) / (6 * 30))
+    assert critical_difference(n_detectors, 30) == pytest.approx(expected, rel=1e-3)
+
+
+def test_detectors_are_compared_with_a_reference():
+    table = compare_with("a", SCORES)
+    assert table.loc["b", ["won", "tied", "lost"]].tolist() == [1, 1, 2]
+    assert table.loc["c", ["won", "tied", "lost"]].tolist() == [0, 0, 4]
+    assert table.loc["c", "p"] == wilcoxon(SCORES.c - SCORES.a).pvalue
+    assert table.loc["a", ["won", "tied", "lost"]].tolist() == [0, 4, 0]
+    assert np.isnan(table.loc["a", "p"])
