@@ -56,7 +56,7 @@ dist: $(VENV)/.release
 
 # Doctests show the output of current versions, so they are left out here.
 test-oldest:
-	$(MAKE) pytest VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt TESTS=tests
+	$(MAKE) pytest VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt TESTS="$(or $(TESTS),tests)"
 
 test-newest:
 	$(MAKE) pytest VENV=.venv-newest CONSTRAINTS=
