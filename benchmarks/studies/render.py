@@ -17,6 +17,7 @@ from benchmarks.common.render import (
     save,
     write,
 )
+from benchmarks.studies import finished_scores as finished
 from benchmarks.studies import render_rankings
 from benchmarks.studies.published_splits import SPLITS
 from benchmarks.studies.tried import DATASETS
@@ -35,6 +36,7 @@ def render():
     selection()
     front_door()
     speed()
+    finished_scores()
 
 
 def published_splits():
@@ -258,3 +260,25 @@ def speed():
 
 if __name__ == "__main__":
     render()
+
+
+def finished_scores():
+    """Mean over the development sets of each family that every method has been run on."""
+    rows = load("finished_scores")
+    parts = []
+    for family, name in (("oddbench", "OddBench"), ("adbench", "ADBench")):
+        runs = rows[rows.family == family]
+        n_datasets = runs.dataset.nunique()
+        means = runs.groupby(["method", "score", "seed"])[["auroc", "ap"]].agg(["mean", "size"])
+        means = means[means[("auroc", "size")] == n_datasets]
+        means = means.xs("mean", axis=1, level=1).groupby(["method", "score"]).mean()
+        cells = means.map("{:.3f}".format)
+        cells = (cells.auroc + " / " + cells.ap).unstack().add_prefix(f"{name}, ")
+        parts.append(cells)
+    order = [
+        method for method in finished.METHODS if method in parts[0].index.union(parts[1].index)
+    ]
+    scores = ("default", *finished.FINISHED)
+    columns = [f"{name}, {score}" for name in ("OddBench", "ADBench") for score in scores]
+    table = pd.concat(parts, axis=1).reindex(index=order, columns=columns).fillna("")
+    write("finished_scores", table)

@@ -1,0 +1,89 @@
+"""Scores learned after training, and encoded columns, on the development sets of both families."""
+
+import time
+from functools import partial
+
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+
+from benchmarks.common import cli, results
+from benchmarks.common.data import load_development_set
+from benchmarks.common.detectors import BASELINES, build
+from benchmarks.common.splits import split_as_given, split_one_class
+from skgad.datasets import list_adbench, list_oddbench, load_oddbench
+from skgad.ensemble import DetectorEnsemble
+from skgad.neighbors import KNeighborsDetector
+from skgad.preprocessing import PiecewiseLinearEncoder
+
+FINISHED = ("mahalanobis", "neighbors", "mahalanobis+neighbors")
+DETECTORS = ("CoRA", "ALAD", "WAE", "RCGAN", "AMA", "WALDO", "ARN")
+
+
+def encoded_neighbors(seed):
+    return make_pipeline(PiecewiseLinearEncoder(), KNeighborsDetector())
+
+
+def with_neighbors(seed):
+    """CoRA on encoded columns, together with the neighbors of the encoded rows."""
+    cora = build("CoRA", seed, encoding="piecewise", score_type="mahalanobis+neighbors")
+    return DetectorEnsemble([("cora", cora), ("neighbors", encoded_neighbors(seed))])
+
+
+METHODS = {
+    **{name: BASELINES[name] for name in ("IsolationForest", "k-NN", "Denoising autoencoder")},
+    "k-NN, encoded": encoded_neighbors,
+    **{name: partial(build, name) for name in DETECTORS},
+    **{f"{name}, encoded": partial(build, name, encoding="piecewise") for name in DETECTORS},
+    "CoRA, encoded, and k-NN": with_neighbors,
+}
+
+
+def load_split(family, dataset, seed, data_home):
+    """Standardized training and test rows of a development set."""
+    if family == "adbench":
+        return split_one_class(*load_development_set(dataset, data_home), seed)
+    bunch = load_oddbench(dataset, data_home)
+    return split_as_given(bunch.data_train, bunch.data_test, bunch.target_test, seed)
+
+
+def evaluate(family, dataset, method, seed, *, data_home):
+    """AUROC and average precision; for detectors of this package, of each score of one fit."""
+    split = load_split(family, dataset, seed, data_home)
+    detector = METHODS[method](seed)
+    start = time.perf_counter()
+    detector.fit(split.X_train)
+    seconds = time.perf_counter() - start
+
+    def row():
+        scores = -detector.score_samples(split.X_test)
+        values = {"auroc": roc_auc_score(split.y_test, scores)}
+        values["ap"] = average_precision_score(split.y_test, scores)
+        return values | {"fit_seconds": seconds}
+
+    rows = [{"score": "default"} | row()]
+    if method.split(",")[0] in DETECTORS and hasattr(detector, "set_score_type"):
+        for score in FINISHED:
+            detector.set_score_type(score, split.X_train)
+            rows.append({"score": score} | row())
+    return rows
+
+
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="adbench/ and oddbench/", seeds=3)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
+    parser.add_argument("--families", nargs="+", default=["oddbench", "adbench"])
+    args = parser.parse_args(arguments)
+    lists = {"adbench": list_adbench, "oddbench": list_oddbench}
+    keys = [
+        {"family": family, "dataset": dataset, "method": method, "seed": seed}
+        for seed in range(args.seeds)
+        for method in args.methods
+        for family in args.families
+        for dataset in lists[family](args.data_home)
+    ]
+    evaluate_here = partial(evaluate, data_home=args.data_home)
+    results.run("finished_scores", evaluate_here, keys, args.jobs)
+
+
+if __name__ == "__main__":
+    main()
