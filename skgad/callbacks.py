@@ -15,6 +15,8 @@ class WeightAveraging(Callback):
     part of the module, so pickling, checkpoints and early stopping preserve them. Buffers, such as
     the statistics of batch normalization, are copied and not averaged.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     decay : float, default=0.999

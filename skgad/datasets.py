@@ -76,6 +76,8 @@ def load_kdd99(data_home: PathLike | None = None, *, as_frame: bool = False) -> 
     columns in the order of the file, then the indicators of the 7 categorical columns. Rows with
     the label ``normal.``, a fifth of all rows, are the *anomalies*, as in DAGMM, ALAD and RCGAN.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     data_home : str or path-like, default=None
@@ -109,6 +111,8 @@ def load_nsl_kdd(
     By default, the data are one-hot encoded as in :func:`load_kdd99`, with the levels of both
     files: 34 numeric columns and 92 indicators. Attacks, about half of the rows, are the
     *anomalies*. The column with the difficulty of each row is left out.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -153,6 +157,8 @@ def load_bank(data_home: PathLike | None = None) -> Bunch:
     the rows) are the anomalies. "unknown" is a level, not a missing value. Many rows are
     duplicates. Some of them occur with both labels, so that no detector can be perfect.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     data_home : str or path-like, default=None
@@ -177,6 +183,8 @@ def load_covertype(data_home: PathLike | None = None) -> Bunch:
 
     Types 1 to 3 are normal. Types 4 to 7, 9 % of the rows, are the anomalies. Download the data
     with scikit-learn: ``sklearn.datasets.fetch_covtype(data_home=data_home)``.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -205,6 +213,8 @@ def load_covertype(data_home: PathLike | None = None) -> Bunch:
 def load_creditcard(data_home: PathLike | None = None) -> Bunch:
     """Load the credit card payments of two days. 492 of them, 0.17 %, are known frauds.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     data_home : str or path-like, default=None
@@ -230,6 +240,8 @@ def load_doh(data_home: PathLike | None = None, *, ports: bool = False) -> Bunch
     Malicious flows (tunnels), 93 % of the rows, are the anomalies. Some columns are left out: the
     IP addresses, which alone identify the few machines of the recording; the time stamp; and the
     median of the response time and the skewness from the median, which have missing values.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -263,6 +275,8 @@ def load_arrhythmia(data_home: PathLike | None = None) -> Bunch:
 
     The smallest classes (3, 4, 5, 7, 8, 9, 14, 15) are the anomalies: 66 of 452 rows.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     data_home : str or path-like, default=None
@@ -282,6 +296,8 @@ def load_arrhythmia(data_home: PathLike | None = None) -> Bunch:
 
 def load_adbench(name: str, data_home: PathLike | None = None) -> Bunch:
     """Load a dataset of ADBench, or any npz file with members ``X`` and ``y``.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -305,6 +321,8 @@ def load_adbench(name: str, data_home: PathLike | None = None) -> Bunch:
 def list_adbench(data_home: PathLike | None = None) -> list[str]:
     """List the datasets that :func:`load_adbench` can load.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     data_home : str or path-like, default=None
@@ -326,6 +344,8 @@ def load_oddbench(name: str, data_home: PathLike | None = None) -> Bunch:
     numeric. Categories are integer codes, so many columns have few values. The values are not
     scaled. Identifiers and timestamps may be too large for single precision, so all values are
     float64.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -355,6 +375,8 @@ def load_oddbench(name: str, data_home: PathLike | None = None) -> Bunch:
 
 def list_oddbench(data_home: PathLike | None = None) -> list[str]:
     """List the datasets that :func:`load_oddbench` can load.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

@@ -43,6 +43,8 @@ def outlier_roc_auc_score(
     .. math:: P(s(\text{outlier}) < s(\text{inlier})) + \tfrac12 P(s(\text{outlier}) =
         s(\text{inlier}))
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
@@ -85,6 +87,8 @@ def outlier_average_precision_score(
 
     where :math:`P_k` and :math:`R_k` are the precision and the recall of the rows whose scores are
     at or below threshold :math:`k`. ADBench and DTE call this metric AUCPR.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -134,6 +138,8 @@ def outlier_trapezoid_auprc_score(
     ICML 2006, "The relationship between precision-recall and ROC curves"). Ties increase it most:
     for a constant score, it is the mean of 1 and the share of outliers. Use it to compare with
     such papers, and :func:`outlier_average_precision_score` otherwise.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -187,6 +193,8 @@ def f1_at_rate_score(
 
     The threshold depends on the scores of the test rows and on a rate that a detector does not
     know. This metric therefore evaluates a ranking, and not the decisions of ``predict``.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -250,6 +258,8 @@ def precision_at_n_score(
 ) -> float:
     """Precision of the `n` rows with the lowest scores: the share of outliers among them.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
@@ -296,6 +306,8 @@ def recall_at_n_score(
     pos_label: int | str | None = None,
 ) -> float:
     """Recall of the `n` rows with the lowest scores: the share of outliers that they contain.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------
@@ -347,6 +359,8 @@ def false_positive_rate_at_recall_score(
     This is "FPR95" with outliers as the positive class. In some papers on images, inliers are the
     positive class.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
@@ -384,6 +398,8 @@ def false_positive_rate_at_recall_score(
 
 def get_scorer(name: str, **params: Any) -> Callable[..., float]:
     """Get a scorer by name.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

@@ -5,16 +5,12 @@ from copy import deepcopy
 from functools import cache
 
 import numpy as np
-from hypothesis import settings
 from skorch.callbacks import Callback
 
 import skgad
 from skgad import MLP, BaseDetector
 from skgad.base import LabelledDetector
 from skgad.engine.ensemble import RECONSTRUCTORS, SAMPLERS
-
-settings.register_profile("skgad", deadline=None, derandomize=True, database=None, max_examples=20)
-settings.load_profile("skgad")
 
 #: Parameters of every small instance. No parameter that changes a score is left to its default.
 SHARED = {

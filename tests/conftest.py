@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+settings.register_profile("skgad", deadline=None, derandomize=True, database=None, max_examples=20)
+settings.load_profile("skgad")
 
 
 def pytest_addoption(parser):

@@ -21,9 +21,11 @@ PUBLIC_MODULES = [
     "skgad.calibration",
     "skgad.callbacks",
     "skgad.datasets",
+    "skgad.ensemble",
     "skgad.inspection",
     "skgad.metrics",
     "skgad.model_selection",
+    "skgad.neighbors",
     "skgad.networks",
     "skgad.preprocessing",
 ]
@@ -76,6 +78,11 @@ def test_docstring_is_complete(name, has_parameters):
     expected = SUMMARY | PARAMETERS if has_parameters else SUMMARY
     errors = [f"{code}: {text}" for code, text in validate(name)["errors"] if code in expected]
     assert errors == []
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_docstring_says_since_when(name):
+    assert re.search(r"^\.\. versionadded:: \d", inspect.getdoc(OBJECTS[name]), re.M)
 
 
 def names_in_the_reference():

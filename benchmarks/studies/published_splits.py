@@ -1,7 +1,7 @@
 """How the choice of the normal training rows changes the figures of k-NN on four datasets.
 
 DTE trains on the first half of the normal rows, in the order of the file. ``studies.adbench``
-trains on a random half. The four files have more than 1000 rows and fewer than 10,000 normal ones,
+trains on a random half. The four files have more than 1000 rows, fewer than 10,000 of them normal,
 so neither split resamples them or leaves rows out.
 """
 

@@ -48,6 +48,8 @@ class CalibratedDetector(BaseThresholdDetector):
     detector. Their scores determine the threshold that maximizes a metric, and calibrate the
     probability of being an outlier.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     detector : estimator

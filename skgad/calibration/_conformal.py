@@ -39,6 +39,8 @@ class ConformalDetector(BaseThresholdDetector):
     :math:`P(p(x) \le \alpha) \le \alpha`, for every detector and every distribution. The better
     the detector, the smaller the p-values of outliers.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     detector : estimator

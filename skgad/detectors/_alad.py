@@ -125,7 +125,6 @@ class ALAD(BaseDetector):
         "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
         after the training, see :ref:`finished_scores`.
 
-
     {shared_parameters}
 
     Attributes

@@ -283,7 +283,6 @@ class AMA(LabelledDetector):
         "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
         after the training, see :ref:`finished_scores`.
 
-
     {shared_parameters}
 
     Attributes

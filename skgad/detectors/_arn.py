@@ -366,7 +366,6 @@ class ARN(LabelledDetector):
         "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
         after the training, see :ref:`finished_scores`.
 
-
     {shared_parameters}
 
     Attributes

@@ -90,6 +90,8 @@ class BaseDetector(
     A subclass declares its parameters as annotated attributes with defaults, from which its
     constructor is made, and names its game in `game_class`. See :ref:`new_method`.
 
+    .. versionadded:: 0.1
+
     Attributes
     ----------
     game_class : type
@@ -668,6 +670,8 @@ def _public_detectors() -> Iterator[type[BaseDetector]]:
 
 class LabelledDetector(BaseDetector):
     """Base class of detectors that can use known labels of some training rows.
+
+    .. versionadded:: 0.1
 
     Notes
     -----

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from ..engine.finished import FinishedScore
 from ._waldo import AUTO_THRESHOLD, WALDOFamily, WALDOGame
 
 
@@ -43,13 +44,11 @@ class CoRA(WALDOFamily):
         Decay of a moving average of the advantage over the mini-batches. 0 uses the advantage of
         each mini-batch, as the WALDO paper does.
 
-    score_type : {"inlier", "difference", "mahalanobis", "neighbors",
-            "mahalanobis+neighbors"}, default="inlier"
+    score_type : {"inlier", "difference"} or str, default="inlier"
         Anomaly score. "inlier" is the error :math:`e_i` of the inlier decoder, by which the WALDO
         paper ranks. "difference" is :math:`e_i - e_o`, by which it decides.
-        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are finished after the training,
-        see :ref:`finished_scores`.
-
+        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
+        after the training, see :ref:`finished_scores`.
 
     {shared_parameters}
 
@@ -98,10 +97,4 @@ class CoRA(WALDOFamily):
     advantage: bool = True
     advantage_quantile: float = 0.0
     advantage_decay: float = 0.0
-    score_type: Literal[
-        "inlier",
-        "difference",
-        "mahalanobis",
-        "neighbors",
-        "mahalanobis+neighbors",
-    ] = "inlier"
+    score_type: Literal["inlier", "difference"] | FinishedScore = "inlier"

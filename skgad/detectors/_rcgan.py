@@ -185,7 +185,6 @@ class RCGAN(BaseDetector):
         "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
         after the training, see :ref:`finished_scores`.
 
-
     {shared_parameters}
 
     Attributes

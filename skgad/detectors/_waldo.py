@@ -316,7 +316,6 @@ class WALDO(WALDOFamily):
         "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
         after the training, see :ref:`finished_scores`.
 
-
     {shared_parameters}
 
     Attributes

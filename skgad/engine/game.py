@@ -21,6 +21,8 @@ class Game(nn.Module, ABC):
     together, :meth:`play` is the algorithm box of the paper, and :meth:`score` is the
     anomaly score.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     **params : dict
@@ -152,7 +154,18 @@ class Game(nn.Module, ABC):
         """
 
     def anomaly_score(self, x: Tensor) -> Tensor:
-        """Anomaly score of each row: the method's own, or one that is finished after training."""
+        """Anomaly score of each row: the method's own, or one that is finished after training.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch_size, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        score : Tensor of shape (batch_size,)
+            Higher for more abnormal rows.
+        """
         return self.score(x) if self.finished is None else self.finished(self, x)
 
     def validation_loss(self, x: Tensor) -> Tensor:
@@ -255,7 +268,10 @@ class Game(nn.Module, ABC):
 
 
 class EncoderDecoderGame(Game):
-    """Base class of games with an `encoder`, a `decoder` and a standard normal latent prior."""
+    """Base class of games with an `encoder`, a `decoder` and a standard normal latent prior.
+
+    .. versionadded:: 0.1
+    """
 
     encoder: nn.Module
     decoder: nn.Module

@@ -7,6 +7,8 @@ from torch.nn.functional import softplus
 def call_real(logits: Tensor) -> Tensor:
     r"""Cross-entropy of calling samples real, the mean of :math:`-\log \sigma(logits)`.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     logits : Tensor of shape (..., n_samples)
@@ -21,6 +23,8 @@ def call_real(logits: Tensor) -> Tensor:
 
 def call_fake(logits: Tensor) -> Tensor:
     r"""Cross-entropy of calling samples fake, the mean of :math:`-\log(1 - \sigma(logits))`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

@@ -26,6 +26,8 @@ class AdversarialNet(NeuralNet):
     optimizer while the parameters of all other players have no gradient. The optimizers of torch
     skip such parameters: their momentum, weight decay and step count do not change.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     module : type

@@ -66,6 +66,8 @@ class DetectorEnsemble(
 
     Read more in the :ref:`user guide <combining>`.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     detectors : list of estimators or of (str, estimator) tuples

@@ -144,6 +144,8 @@ class RocCurveDisplay(_CurveDisplay):
     display of scikit-learn does not accept. Outliers are the positive class. Use `from_estimator`
     or `from_predictions` to create a display. All parameters are stored as attributes.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     fpr : ndarray
@@ -244,6 +246,8 @@ class PrecisionRecallDisplay(_CurveDisplay):
     This display is :class:`sklearn.metrics.PrecisionRecallDisplay` for outlier detectors, which the
     display of scikit-learn does not accept. Outliers are the positive class. Use `from_estimator`
     or `from_predictions` to create a display. All parameters are stored as attributes.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

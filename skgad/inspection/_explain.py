@@ -65,6 +65,8 @@ def explain(
 
     .. math:: \sum_j \phi_j(x) = A(x) - \frac{1}{|B|} \sum_{b \in B} A(b) .
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     detector : estimator

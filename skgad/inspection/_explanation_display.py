@@ -29,6 +29,8 @@ class ExplanationDisplay:
     bars make the row more abnormal, those with blue bars less abnormal. Use :meth:`from_estimator`
     or :meth:`from_explanation` to create a display. All parameters are stored as attributes.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     contributions : array-like of shape (n_features,)

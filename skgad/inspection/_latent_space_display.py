@@ -24,6 +24,8 @@ class LatentSpaceDisplay:
 
     Use :meth:`from_estimator` to create a display. All parameters are stored as attributes.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_dimensions)

@@ -56,6 +56,8 @@ def nearest_normal(
     `decision_function` most, until the `decision_function` is not negative. Then changes that
     turn out to be unnecessary are undone one by one. The candidate with the fewest changes is kept.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     detector : estimator

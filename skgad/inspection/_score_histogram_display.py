@@ -24,6 +24,8 @@ class ScoreHistogramDisplay:
     Use :meth:`from_estimator` or :meth:`from_predictions` to create a display. All parameters are
     stored as attributes.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     scores : ndarray of shape (n_samples,)

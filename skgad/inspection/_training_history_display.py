@@ -21,6 +21,8 @@ class TrainingHistoryDisplay:
 
     Use :meth:`from_estimator` to create a display. All parameters are stored as attributes.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     losses : dict of str to array-like

@@ -45,6 +45,8 @@ def pseudo_outlier_score(
     which they use the uniform distribution. With many columns, every detector classifies such rows
     perfectly. By default, only some columns are therefore replaced, which is our choice.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     detector : estimator
@@ -130,6 +132,8 @@ def mass_volume_score(
     informative with many columns, for which Goix refits detectors to a few columns at a time. By
     default, only some columns of a row are replaced, which is our choice and needs no refitting.
     With an integral from 0, the score would be :func:`pseudo_outlier_score` minus 1.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

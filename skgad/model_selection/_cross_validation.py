@@ -27,6 +27,8 @@ def cross_val_scores(
 
     By default, the detector is trained on inliers and tested on other inliers and on outliers.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     detector : estimator

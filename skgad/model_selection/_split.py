@@ -97,6 +97,8 @@ class OneClassKFold(_OneClassSplitter):
     are in test folds only. All training labels are the same, so that no label can leak into `fit`,
     whatever a detector does with its `y`.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     n_splits : int, default=5
@@ -192,6 +194,8 @@ class OneClassShuffleSplit(_OneClassSplitter):
     The inliers are split at random. Outliers are in test folds only. The defaults are the
     one-class protocol of many papers, for example DTE (Livernoche et al., ICLR 2024): train on
     half of the inliers, test on the other half and on all outliers.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

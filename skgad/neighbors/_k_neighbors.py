@@ -28,6 +28,8 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
 
     Read more in the :ref:`user guide <nearest_neighbors>`.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     n_neighbors : int, default=5

@@ -27,6 +27,8 @@ class Networks(Protocol):
 def build(networks: Networks, name: str, kind: str, *widths: int) -> Any:
     """Build one network of a game.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     networks : object

@@ -15,6 +15,8 @@ OUTPUT_ACTIVATIONS = {None: nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 class OnImages(nn.Sequential):
     """Layers for images that take rows and return rows.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     shape : tuple of int
@@ -54,6 +56,8 @@ class ConvNet(BaseEstimator):
 
     With these networks, a detector accepts pixels of type uint8 and divides them by 255, one
     mini-batch at a time. Other numbers are used as they are. See the :ref:`user guide <images>`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

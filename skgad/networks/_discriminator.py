@@ -11,6 +11,8 @@ from ._layers import linear
 class Discriminator(nn.Module):
     """Network that computes one logit for each tuple of inputs.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     body : torch.nn.Module

@@ -24,6 +24,8 @@ def glorot(layer):
 def linear(n_inputs: int, n_outputs: int) -> nn.Linear:
     """Build an affine layer with Glorot-uniform weights and a bias of zero.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     n_inputs : int
@@ -53,6 +55,8 @@ def hidden_layers(
 ) -> nn.Sequential:
     """Stack affine layers, each followed by an activation.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     sizes : sequence of int
@@ -79,6 +83,8 @@ def mlp(
     sizes: Sequence[int], activation: str = "leaky_relu", dropout: float = 0.0
 ) -> nn.Sequential:
     """Build a multi-layer perceptron: hidden layers, then an affine output layer.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

@@ -13,6 +13,8 @@ from ._layers import hidden_layers, mlp
 class MLP(BaseEstimator):
     """Family of multi-layer perceptrons, for rows of a table.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     hidden_layer_sizes : tuple of int, default=(256, 128)

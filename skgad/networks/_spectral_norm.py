@@ -16,6 +16,8 @@ class SpectralNorm(nn.Module):
     the weight. torch's own implementation is a parametrization, and parametrized modules
     cannot be pickled.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     layer : torch.nn.Linear or convolution
@@ -61,6 +63,8 @@ class SpectralNorm(nn.Module):
 
 def spectrally_normalized(network: nn.Module) -> nn.Module:
     """Wrap each layer of a network that has a weight matrix in a :class:`SpectralNorm`.
+
+    .. versionadded:: 0.1
 
     Parameters
     ----------

@@ -39,6 +39,8 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
 
     Read more in the :ref:`user guide <tabular>`.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     detector : object or None, default=None

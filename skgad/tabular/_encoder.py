@@ -40,6 +40,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     Read more in the :ref:`user guide <tabular>`.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     numeric : {"standard", "minmax", "quantile", "piecewise"}, default="standard"

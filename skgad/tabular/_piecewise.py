@@ -45,6 +45,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     Read more in the :ref:`user guide <piecewise>`.
 
+    .. versionadded:: 0.1
+
     Parameters
     ----------
     n_bins : int, default=16

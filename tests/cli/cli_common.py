@@ -57,7 +57,8 @@ def run(*argv):
     """Run a command that succeeds, and read its output file."""
     assert main([str(arg) for arg in argv]) == 0
     out = argv[argv.index("--out") + 1]
-    return pd.read_csv(out, dtype={"key": str})
+    # pandas 2 loses the last bit of a number unless Python converts it.
+    return pd.read_csv(out, dtype={"key": str}, converters={"anomaly_score": float})
 
 
 def detect(*argv, data="data.csv", out="out.csv"):
