@@ -147,7 +147,7 @@ class DetectorEnsemble(
 
         u(a) = u(M) + \log\left(1 + \frac{a - M}{\beta}\right)
         \quad\text{and}\quad
-        u(a) = u(m) \Big/ \left(1 + \frac{m - a}{\beta}\right)
+        u(a) = \frac{u(m)}{1 + (m - a) / \beta}
 
     where :math:`\beta` is the mean of :math:`a_i - \bar a` over the training rows above the average
     :math:`\bar a`. So :math:`p` decreases as in a generalized Pareto distribution with shape 1, a

@@ -27,7 +27,7 @@ def score_types(name):
     return tuple(chain(*(get_args(part) or (part,) for part in parts)))
 
 
-SCORED = [name for name in DETECTORS if score_types(name)]
+SCORED = DETECTORS
 LABELLED = [name for name in SCORED if issubclass(getattr(skgad, name), LabelledDetector)]
 every_detector = pytest.mark.parametrize("name", SCORED)
 every_score_type = pytest.mark.parametrize(
@@ -207,13 +207,6 @@ def test_scores_that_are_not_finite_are_rejected_and_change_nothing(device, monk
     with pytest.raises(ValueError, match="scores of some training rows are not finite"):
         detector.set_score_type("l2", table())
     assert pickle.dumps(detector) == before
-
-
-@pytest.mark.parametrize("name", [name for name in DETECTORS if name not in SCORED])
-def test_a_detector_with_a_single_score_has_no_set_score_type(name, device):
-    detector = fitted(name, device)
-    assert not hasattr(detector, "set_score_type")
-    assert len(detector.score_samples(table())) == 48
 
 
 # -------------------------------------------------------------------------- set_params alone
