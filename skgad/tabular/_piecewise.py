@@ -28,10 +28,10 @@ BLOCK_ROWS = 256
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     r"""Encode numeric columns as piecewise-linear codes, and decode such codes.
 
-    The range of a column is divided into pieces by edges :math:`b_0 < \dots < b_T`, and each
+    The range of a column is divided into pieces by edges :math:`b_0 < \ldots < b_T`, and each
     piece has a code that grows from 0 to 1 within it [1]_:
 
-    .. math:: \mathrm{code}_t(x) = \frac{x - b_{t-1}}{b_t - b_{t-1}}, \quad t = 1, \dots, T,
+    .. math:: \mathrm{code}_t(x) = \frac{x - b_{t-1}}{b_t - b_{t-1}}, \quad t = 1, \ldots, T,
 
     clipped to [0, 1]. The first code is not clipped from below and the last one is not clipped
     from above, so a value far outside the range seen in `fit` remains far outside. Neighboring
