@@ -22,6 +22,8 @@ from skgad.networks import OnImages
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
+UNLABELED = np.zeros(len(ROWS), np.int8)
+
 
 @pytest.mark.parametrize("block_rows", [1, 5, 24, 100])
 def test_a_function_is_mapped_block_by_block(block_rows):
@@ -45,12 +47,12 @@ def test_scores_of_rows_are_the_opposite_of_the_anomaly_scores():
     scores = score_rows(ensemble, ROWS)
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, -expected, rtol=1e-5)
-    assert_same_bits(score_training_rows(ensemble, ROWS), scores)
+    assert_same_bits(score_training_rows(ensemble, ROWS, UNLABELED), scores)
 
 
 def test_the_training_rows_set_the_units_of_several_members():
     ensemble = Ensemble(Tug, 2)
-    scores = score_training_rows(ensemble, ROWS)
+    scores = score_training_rows(ensemble, ROWS, UNLABELED)
     anomaly_scores = [map_rows(ensemble, ROWS, game.score) for game in ensemble.games]
     in_units = [
         (a - np.median(a)) / np.subtract(*np.percentile(a, [75, 25])) for a in anomaly_scores
@@ -61,7 +63,7 @@ def test_the_training_rows_set_the_units_of_several_members():
 
 def test_a_single_member_keeps_its_unit():
     ensemble = Ensemble(Tug)
-    score_training_rows(ensemble, ROWS)
+    score_training_rows(ensemble, ROWS, UNLABELED)
     assert (ensemble.location.item(), ensemble.scale.item()) == (0, 1)
 
 
@@ -111,7 +113,7 @@ def test_scores_that_are_not_finite_raise_an_error():
     ensemble, rows = Ensemble(Overflowing), ROWS.copy()
     rows[3, 0], rows[5, 0] = 10, 12.5
     with pytest.raises(ValueError, match="some training rows are not finite. Scale the features"):
-        score_training_rows(ensemble, rows)
+        score_training_rows(ensemble, rows, UNLABELED)
     message = "scores of 2 of 24 rows are not finite. Their values, up to 12.5 in absolute value"
     with pytest.raises(ValueError, match=message):
         score_rows(ensemble, rows)
