@@ -28,9 +28,10 @@ def test_the_critical_difference_has_the_quantiles_of_demsar(n_detectors, quanti
 
 
 def test_detectors_are_compared_with_a_reference():
-    table = compare_with("a", SCORES)
-    assert table.loc["b", ["won", "tied", "lost"]].tolist() == [1, 1, 2]
-    assert table.loc["c", ["won", "tied", "lost"]].tolist() == [0, 0, 4]
-    assert table.loc["c", "p"] == wilcoxon(SCORES.c - SCORES.a).pvalue
-    assert table.loc["a", ["won", "tied", "lost"]].tolist() == [0, 4, 0]
+    scores = pd.concat([SCORES] * 5)  # enough datasets for the normal approximation of the test
+    table = compare_with("a", scores)
+    assert table.loc["b", ["won", "tied", "lost"]].tolist() == [5, 5, 10]
+    assert table.loc["c", ["won", "tied", "lost"]].tolist() == [0, 0, 20]
+    assert table.loc["c", "p"] == wilcoxon(scores.c - scores.a).pvalue
+    assert table.loc["a", ["won", "tied", "lost"]].tolist() == [0, 20, 0]
     assert np.isnan(table.loc["a", "p"])
