@@ -10,7 +10,7 @@ from benchmarks.common import cli, results
 from benchmarks.common.data import load_development_set
 from benchmarks.common.detectors import BASELINES, build
 from benchmarks.common.splits import split_as_given, split_one_class
-from skgad.datasets import list_adbench, list_oddbench, load_oddbench
+from skgad.datasets import load_oddbench
 from skgad.ensemble import DetectorEnsemble
 from skgad.neighbors import KNeighborsDetector
 from skgad.preprocessing import PiecewiseLinearEncoder
@@ -71,15 +71,19 @@ def evaluate(family, dataset, method, seed, *, data_home):
 def main(arguments=None):
     parser = cli.argument_parser(__doc__, folders="adbench/ and oddbench/", seeds=3)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
-    parser.add_argument("--families", nargs="+", default=["oddbench", "adbench"])
+    families = ["oddbench", "adbench"]
+    parser.add_argument("--families", nargs="+", choices=families, default=families)
+    cli.add_datasets(parser)
     args = parser.parse_args(arguments)
-    lists = {"adbench": list_adbench, "oddbench": list_oddbench}
+    datasets = {}
+    for args.family in args.families:
+        datasets[args.family] = cli.chosen_datasets(args)
     keys = [
         {"family": family, "dataset": dataset, "method": method, "seed": seed}
         for seed in range(args.seeds)
         for method in args.methods
         for family in args.families
-        for dataset in lists[family](args.data_home)
+        for dataset in datasets[family]
     ]
     evaluate_here = partial(evaluate, data_home=args.data_home)
     results.run("finished_scores", evaluate_here, keys, args.jobs)
