@@ -76,8 +76,9 @@ def main(arguments=None):
     cli.add_datasets(parser)
     args = parser.parse_args(arguments)
     datasets = {}
-    for args.family in args.families:
-        datasets[args.family] = cli.chosen_datasets(args)
+    for family in args.families:
+        args.family = family
+        datasets[family] = cli.chosen_datasets(args)
     keys = [
         {"family": family, "dataset": dataset, "method": method, "seed": seed}
         for seed in range(args.seeds)
