@@ -10,7 +10,7 @@ SCORE_METHODS = ("score_samples", "decision_function")
 
 
 def normality_scores(detector: BaseEstimator, X: MatrixLike) -> FloatArray:
-    """Score each row with ``score_samples`` or, if there is none, ``decision_function``.
+    """Score each row with ``score_samples`` or, without that method, ``decision_function``.
 
     Parameters
     ----------

@@ -2,19 +2,59 @@
 
 from abc import ABC, abstractmethod
 from numbers import Real
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
-from ._typing import FloatArray, IntArray, MatrixLike
+from ._typing import FloatArray, IntArray
 
 #: What ``contamination="auto"`` means.
 AUTO_CONTAMINATION = 0.05
 
 
-class ThresholdMixin(ABC):
+class DecisionMixin(ABC):
+    """Mixin for detectors that compare `score_samples` with the threshold `offset_`."""
+
+    offset_: Any  # a number; some classes compute it in a property
+
+    @abstractmethod
+    def score_samples(self, X: Any) -> FloatArray:
+        """Score each row. The higher, the more normal."""
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Score each row relative to the threshold.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            Rows to score, in any format that `score_samples` accepts.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            ``score_samples(X) - offset_``. Negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> IntArray:
+        """Predict whether each row is an outlier.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            Rows to classify, in any format that `score_samples` accepts.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+            -1 for outliers and 1 for inliers.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+
+class ThresholdMixin(DecisionMixin):
     """Mixin for detectors whose threshold is a percentile of the scores of the training rows.
 
     The detector has a parameter `contamination`. Its `fit` sets `train_scores_`, and `offset_` to
@@ -26,47 +66,12 @@ class ThresholdMixin(ABC):
     }
 
     contamination: float | Literal["auto"]
-    offset_: float
     train_scores_: FloatArray
 
     def _threshold(self, train_scores):
         """Score below which the share `contamination` of the training rows lies."""
         share = AUTO_CONTAMINATION if self.contamination == "auto" else self.contamination
         return np.percentile(train_scores, 100.0 * share)
-
-    @abstractmethod
-    def score_samples(self, X: MatrixLike) -> FloatArray:
-        """Score each row. The higher, the more normal."""
-
-    def decision_function(self, X: MatrixLike) -> FloatArray:
-        """Score each row relative to the threshold.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), float64
-            ``score_samples(X) - offset_``. Negative for outliers.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: MatrixLike) -> IntArray:
-        """Predict whether each row is an outlier.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to classify.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int
-            -1 for outliers and 1 for inliers.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
 
     def set_threshold(self, *, contamination: float | Literal["auto"]) -> Self:
         """Change the threshold of the fitted detector without fitting it again.

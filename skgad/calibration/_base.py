@@ -14,10 +14,11 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._response import normality_scores
 from .._sklearn_compat import HasMethods, Interval, _check_method_params, _safe_indexing
-from .._typing import FloatArray, IntArray, MatrixLike
+from .._threshold import DecisionMixin
+from .._typing import FloatArray, MatrixLike
 
 
-class BaseThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+class BaseThresholdDetector(DecisionMixin, OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     """Base class of detectors that replace the threshold of another detector.
 
     A subclass implements `fit`: it holds rows out, fits ``detector_`` to the others, and computes
@@ -63,36 +64,6 @@ class BaseThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return normality_scores(self.detector_, X)
-
-    def decision_function(self, X: MatrixLike) -> FloatArray:
-        """Score each row relative to the threshold.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``. Negative for outliers.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: MatrixLike) -> IntArray:
-        """Predict whether each row is an outlier.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to classify.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int
-            -1 for outliers and 1 for inliers.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing of this detector.

@@ -423,9 +423,9 @@ class ARN(LabelledDetector):
     There is no ``sample(kind="inlier")``, because the method has no generator of normal rows.
     ``reconstruct(X)`` decodes the mean of each code, with the most likely categories.
     ``reconstruct(X, kind="outlier")`` makes 16 draws for each row, with the same noise for all
-    rows. It returns the nearest draw that the discriminator calls an outlier, or the most abnormal
-    draw if there is none. With several members, reconstructions are averages, in which categories
-    may be mixed.
+    rows. It returns the nearest draw that the discriminator calls an outlier. If it calls all
+    of them inliers, the most abnormal draw is returned. With several members, reconstructions are
+    averages, in which categories may be mixed.
 
     References
     ----------

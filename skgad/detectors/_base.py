@@ -34,6 +34,7 @@ from .._sklearn_compat import (
     available_if,
     validate_parameter_constraints,
 )
+from .._threshold import DecisionMixin
 from .._typing import Float32Array, FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..callbacks import WeightAveraging
 from ..engine.callbacks import (
@@ -79,6 +80,7 @@ def _has_score_types(detector):
 class BaseDetector(
     DeclaredParameters,
     CallbackSupportMixin,
+    DecisionMixin,
     OutlierMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -440,8 +442,8 @@ class BaseDetector(
         Raises
         ------
         ValueError
-            If the detector has no such score, or if `X` has another number of rows than the
-            training rows. The detector is then unchanged.
+            If the detector has no such score, or if `X` does not contain the training rows. The
+            detector is then unchanged.
         NotFittedError
             If the detector has not been fitted.
 
@@ -462,6 +464,13 @@ class BaseDetector(
             raise ValueError(
                 f"X has {table.shape[0]} rows, but the detector was trained on "
                 f"{len(self.train_scores_)}: pass the training rows."
+            )
+        n_compared = min(table.shape[0], self.net_.module_.block_rows)
+        scores = score_rows(self.net_.module_, table[:n_compared])
+        if not np.allclose(scores, self.train_scores_[:n_compared], rtol=1e-3):
+            raise ValueError(
+                "The scores of X differ from those of the training rows: pass the training rows, "
+                "in the same order."
             )
         net = copy_net(self.net_)
         net.module_.set_score_type(score_type)
@@ -514,36 +523,6 @@ class BaseDetector(
         check_is_fitted(self)
         self._check_score_type()
         return score_rows(self.net_.module_, check_table(self, X, reset=False))
-
-    def decision_function(self, X: MatrixLike | Dataset) -> FloatArray:
-        """Score relative to the threshold.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), float64
-            ``score_samples(X) - offset_``. Negative for outliers.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: MatrixLike | Dataset) -> IntArray:
-        """Predict whether rows are outliers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
-            Rows to classify.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int
-            -1 for outliers and 1 for inliers.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
 
     def transform(self, X: MatrixLike | Dataset) -> Float32Array:
         """Compute the latent code of each row.

@@ -48,7 +48,7 @@ class ColumnEncoding(nn.Module):
             self.register_buffer(name, values)
         self.register_buffer("column", torch.as_tensor(encoding.column))
         self.register_buffer("first_codes", torch.as_tensor(encoding.first_codes))
-        # Row t has the position of code t of each column, or `n_codes` if there is none.
+        # Row t has the position of code t of each column, or `n_codes` for shorter columns.
         groups = encoding.groups
         nth_codes = np.full((max(map(len, groups)), len(groups)), len(encoding.column))
         for j, group in enumerate(groups):

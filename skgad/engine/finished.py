@@ -49,8 +49,6 @@ class MahalanobisScore(nn.Module):
         Positions of the training rows that are not known outliers.
     """
 
-    requires = "reconstruct"
-
     def __init__(self, game, apply, positions):
         super().__init__()
         positions = evenly(positions, MAX_RESIDUALS)
@@ -59,9 +57,8 @@ class MahalanobisScore(nn.Module):
         variances, directions = np.linalg.eigh(np.atleast_2d(covariance))
         floor = max(MIN_VARIANCE * variances.mean(), np.finfo(np.float32).tiny)
         whitening = directions / np.sqrt(np.maximum(variances, floor))
-        dtype = next(game.parameters()).dtype
-        self.register_buffer("mean", torch.tensor(residuals.mean(axis=0), dtype=dtype))
-        self.register_buffer("whitening", torch.tensor(whitening.T.copy(), dtype=dtype))
+        self.register_buffer("mean", tensor_for(game, residuals.mean(axis=0)))
+        self.register_buffer("whitening", tensor_for(game, whitening.T.copy()))
 
     def forward(self, game, x):
         """Score of each row; shape (batch_size,)."""
@@ -81,11 +78,9 @@ class NeighborScore(nn.Module):
         As for :class:`MahalanobisScore`, with a game that has an `encode` method.
     """
 
-    requires = "encode"
-
     def __init__(self, game, apply, positions):
         super().__init__()
-        codes = torch.from_numpy(apply(game.encode, evenly(positions, MAX_CODES)))
+        codes = tensor_for(game, apply(game.encode, evenly(positions, MAX_CODES)))
         self.register_buffer("codes", codes)
         self.register_buffer("half_squares", codes.square().sum(-1) / 2)
 
@@ -121,9 +116,8 @@ class CombinedScore(nn.Module):
         logs = apply(lambda x: self.log_scores(game, x), evenly(positions, MAX_RESIDUALS))
         low, median, high = np.percentile(logs.astype(np.float64), [25, 50, 75], axis=0)
         spread = np.where(high > low, high - low, 1.0)
-        dtype = next(game.parameters()).dtype
-        self.register_buffer("location", torch.tensor(median, dtype=dtype))
-        self.register_buffer("scale", torch.tensor(spread, dtype=dtype))
+        self.register_buffer("location", tensor_for(game, median))
+        self.register_buffer("scale", tensor_for(game, spread))
 
     def log_scores(self, game, x):
         """Logarithms of the scores; shape (batch_size, n_parts)."""
@@ -133,6 +127,12 @@ class CombinedScore(nn.Module):
     def forward(self, game, x):
         """Score of each row; shape (batch_size,)."""
         return ((self.log_scores(game, x) - self.location) / self.scale).mean(-1).exp()
+
+
+def tensor_for(game, values):
+    """Tensor with the dtype and on the device of the parameters of a game."""
+    parameter = next(game.parameters())
+    return torch.tensor(values, dtype=parameter.dtype, device=parameter.device)
 
 
 def evenly(positions, n_max):

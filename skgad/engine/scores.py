@@ -78,10 +78,9 @@ def score_training_rows(ensemble, table, labels):
     """Finish the scores, set the units of the members, and return the training scores."""
     apply, positions = partial(apply_to_codes, ensemble, table), np.flatnonzero(labels != -1)
     for game in ensemble.scorers:
-        build = FINISHED_SCORES.get(game.score_type)
         game.finished = None
-        if build is not None:
-            game.finished = build(game, apply, positions).to(ensemble.device)
+        if game.score_type in FINISHED_SCORES:
+            game.finished = FINISHED_SCORES[game.score_type](game, apply, positions)
     member_scores = map_rows(ensemble, table, lambda x: ensemble.member_scores(x).T)
     if not np.isfinite(member_scores).all():
         raise ValueError(

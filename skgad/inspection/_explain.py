@@ -204,7 +204,7 @@ def explain(
 
 
 def normal_rows(detector, X, background):
-    """Return the background as a table like `X`, or the inliers of `X` if there is none."""
+    """Return the background as a table like `X`. By default, it is the inliers of `X`."""
     if background is not None:
         return match_columns(check_table(background), X, name="background")
     inliers = np.flatnonzero(detector.predict(X) == 1)

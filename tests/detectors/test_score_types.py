@@ -296,3 +296,13 @@ def test_the_threshold_can_be_changed_after_the_score_type(device):
     detector = copy_of(fitted("ALAD", device)).set_score_type("l2", table())
     detector.set_threshold(contamination=0.25)
     assert (detector.predict(table()) == -1).sum() == 12
+
+
+@every_detector
+def test_other_rows_than_the_training_rows_are_rejected(name, device):
+    detector = tiny(name, device=device).fit(table())
+    before = pickle.dumps(detector)
+    for other in (table(seed=1), table()[::-1]):
+        with pytest.raises(ValueError, match="pass the training rows, in the same order"):
+            detector.set_score_type(other_than(detector.score_type, name), other)
+    assert pickle.dumps(detector) == before
