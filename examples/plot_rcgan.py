@@ -76,7 +76,7 @@ grid = np.stack(np.meshgrid(*[np.linspace(-3, 3, 61)] * 2), axis=-1).astype(
 
 def discriminators(detector, rows):
     """Compute D_xz(x, E(x)) and D_xx(x, G(E(x))) as probabilities."""
-    game = detector.net_.module_.scorers[0]
+    game = detector.net_.module_.scorer
     with torch.inference_mode():
         x = torch.from_numpy(rows)
         z = game.encoder(x)

@@ -5,6 +5,7 @@ from .engine.game import EncoderDecoderGame, Game
 from .engine.losses import call_fake, call_real
 from .engine.net import AdversarialNet
 from .networks import build
+from .networks._random import rand_like, randn_like
 
 __all__ = [
     "AdversarialNet",
@@ -15,4 +16,6 @@ __all__ = [
     "build",
     "call_fake",
     "call_real",
+    "rand_like",
+    "randn_like",
 ]

@@ -55,10 +55,10 @@ class WeightAveraging(Callback):
         """Start from the current weights, or continue with the averages of an earlier training."""
         ensemble = net.module_
         ensemble.start_averaging()
-        self._weights = list(ensemble.games.parameters())
-        self._averages = list(ensemble.averages.parameters())
+        self._weights = list(ensemble.game.parameters())
+        self._averages = list(ensemble.averaged_game.parameters())
         self._buffers = list(
-            zip(ensemble.averages.buffers(), ensemble.games.buffers(), strict=True)
+            zip(ensemble.averaged_game.buffers(), ensemble.game.buffers(), strict=True)
         )
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:

@@ -48,7 +48,7 @@ def evaluate(measure, *, data_home, n_images=1024, n_epochs=2, rounds=5):
             )[1]
         seconds = min(ours), min(theirs)
     else:
-        game = detector.set_params(max_epochs=1).fit(X).net_.module_.scorers[0]
+        game = detector.set_params(max_epochs=1).fit(X).net_.module_.scorer
         seconds = shortest_times(
             partial(detector.score_samples, X),
             partial(bare_loop.score, pixels, game),

@@ -228,7 +228,7 @@ def evaluate(data, inputs, method, contamination, known, seed, epochs=None, *, d
     if hasattr(detector, "kl_divergence_"):
         about |= {"kl": detector.kl_divergence_, "variant_distance": detector.variant_distance_}
     if method == "ARN-N, leak":
-        D = detector.net_.module_.games[0].discriminator.cpu()
+        D = detector.net_.module_.game.discriminator.cpu()
         return [about | row for row in leak(D, split)]
     rows = []
     for score in SCORES.get(type(detector).__name__, [""]):

@@ -54,7 +54,7 @@ def score_overhead(device):
     """Time of `score_samples` and of one pass of all rows through the same networks."""
     X = table(SHAPE)
     detector = alad(device, max_epochs=1).fit(X)
-    game = detector.net_.module_.scorers[0]
+    game = detector.net_.module_.scorer
 
     def bare():
         bare_loop.score(torch.tensor(X, device=device), game).cpu()

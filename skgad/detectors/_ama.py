@@ -15,6 +15,7 @@ from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
 from ..networks import build, spectrally_normalized
 from ..networks._build import image_shape
+from ..networks._random import rand_like, randn_like
 from ._base import LabelledDetector
 
 #: Number of codes of training rows that are stored for sampling.
@@ -45,35 +46,37 @@ class AMAGame(EncoderDecoderGame):
 
     def play(self, x, labels=None):
         E, G, D = self.encoder, self.decoder, self.critic
-        x, x_neg = (x, x[:0]) if labels is None else (x[labels != -1], x[labels == -1])
-        x_neg = x_neg if len(x_neg) else self.make_negatives(x)
-        z = E(torch.cat([x, x_neg]))
-        z_x = z[: len(x)]
+        labels = x.new_zeros(x.shape[-2]) if labels is None else labels
+        is_negative = labels == -1
+        x, x_neg = x[..., ~is_negative, :], x[..., is_negative, :]
+        x_neg = x_neg if x_neg.shape[-2] else self.make_negatives(x)
+        z = E(torch.cat([x, x_neg], dim=-2))
+        z_x = z[..., : x.shape[-2], :]
         x_mix, z_mix = self.interpolate(x, z_x)
 
-        rows = torch.cat([x, x_neg, x_mix])
-        mirrored = G(torch.cat([z, z_mix]))
+        rows = torch.cat([x, x_neg, x_mix], dim=-2)
+        mirrored = G(torch.cat([z, z_mix], dim=-2))
         terms = ((x, 1), (x_neg, -self.negative_weight), (x_mix, self.interpolation_weight))
         weight = torch.cat([equal_weights(part, total) for part, total in terms])
         for _ in range(self.n_critic):
             real, fake = D.judge((rows, rows), (rows, mirrored))
-            loss = (weight * (fake - real)).sum()
+            loss = (weight * (fake - real)).sum(-1)
             if self.gradient_penalty_weight:
                 loss = loss + self.gradient_penalty_weight * self.slope_penalty(rows, mirrored)
             yield "critic", loss
 
-        loss = -(weight * D(rows, mirrored)).sum()
-        yield "autoencoder", loss + self.regularization_weight * z_x.norm(dim=-1).mean()
+        loss = -(weight * D(rows, mirrored)).sum(-1)
+        yield "autoencoder", loss + self.regularization_weight * z_x.norm(dim=-1).mean(-1)
 
     @torch.no_grad()
     def make_negatives(self, x):
         """Decode codes that are atypical of the rows. There are none during the warm-up."""
         if self.negatives is None:
-            return x[:0]
-        if self.warm_up_left > 0:
+            return x[..., :0, :]
+        if self.warm_up_left.max() > 0:  # the same for all members
             self.warm_up_left -= 1
-            return x[:0]
-        n_codes = math.ceil(NEGATIVES_PER_ROW * len(x))
+            return x[..., :0, :]
+        n_codes = math.ceil(NEGATIVES_PER_ROW * x.shape[-2])
         z = draw_atypical_codes(self.encoder(x), n_codes, self.negatives, self.delta)
         return self.decoder(z)
 
@@ -83,16 +86,16 @@ class AMAGame(EncoderDecoderGame):
         Returns the rows that are in a mixture, and the mixture of each of them.
         """
         k = self.n_interpolated
-        n_mixed = len(x) // k * k if self.interpolation_weight else 0
-        z = mix_codes(z_x[:n_mixed].unflatten(0, (-1, k)))
-        return x[:n_mixed], z.repeat_interleave(k, dim=0)
+        n_mixed = x.shape[-2] // k * k if self.interpolation_weight else 0
+        z = mix_codes(z_x[..., :n_mixed, :].unflatten(-2, (n_mixed // k, k)))
+        return x[..., :n_mixed, :], z.repeat_interleave(k, dim=-2)
 
     def slope_penalty(self, x, x_hat):
         """Mean squared difference between the slopes of the critic and 1.
 
         The slopes are those at random points between the pairs ``(x, x)`` and ``(x, x_hat)``.
         """
-        between = torch.lerp(x, x_hat, torch.rand_like(x[:, :1]))
+        between = torch.lerp(x, x_hat, rand_like(x[..., :1]))
         _, slopes = vjp(lambda *pair: self.critic(*pair).sum(), (x, between), create_graph=True)
         slopes = torch.cat(slopes, dim=-1)
         if self.gradient_penalty == "per_pixel":
@@ -100,7 +103,7 @@ class AMAGame(EncoderDecoderGame):
             norms = slopes.norm(dim=-2)
         else:
             norms = slopes.norm(dim=-1)
-        return (norms - 1).square().mean()
+        return (norms - 1).square().flatten(len(self.leading_shape)).mean(-1)
 
     def feature_distance(self, x, x_hat):
         """Distance between rows and their mirror images in the features of the critic."""
@@ -112,7 +115,7 @@ class AMAGame(EncoderDecoderGame):
         R = self.feature_distance(x, x_hat)
         match self.score_type:
             case "likelihood":
-                return (R - self.r_mean).abs() / self.r_std
+                return (R - self.r_mean[..., None]).abs() / self.r_std[..., None]
             case "features":
                 return R
             case "combined":
@@ -122,13 +125,14 @@ class AMAGame(EncoderDecoderGame):
         """Store the moments of the R-scores of the training rows, and some of their codes."""
         normal = np.flatnonzero(labels != -1)
         R = apply(lambda x: self.feature_distance(x, self.reconstruct(x)), normal).astype(float)
-        self.r_mean.fill_(R.mean())
-        self.r_std.fill_(R.std() or 1.0)
+        self.r_mean.copy_(torch.as_tensor(R.mean(-1)))
+        std = R.std(-1)
+        self.r_std.copy_(torch.as_tensor(np.where(std > 0, std, 1.0)))
         rows = normal[np.arange(N_CODES) * len(normal) // N_CODES]
         self.codes.copy_(torch.from_numpy(apply(self.encode, rows)))
 
     def sample(self, n_samples, device):
-        z = self.codes[torch.randint(N_CODES, (n_samples, self.n_interpolated))]
+        z = self.codes[..., torch.randint(N_CODES, (n_samples, self.n_interpolated)), :]
         return self.decoder(mix_codes(z))
 
     def sample_outliers(self, n_samples, device):
@@ -141,13 +145,14 @@ class AMAGame(EncoderDecoderGame):
 
 def equal_weights(rows, total):
     """Equal weights of the rows, with a given sum."""
-    return rows.new_full((len(rows),), total / max(len(rows), 1))
+    n_rows = rows.shape[-2]
+    return rows.new_full((n_rows,), total / max(n_rows, 1))
 
 
 def mix_codes(z):
-    """Mix groups of codes with random weights; (n, k, latent_dim) to (n, latent_dim)."""
-    alpha = 0.5 * torch.rand(*z.shape[:2], 1).to(z)
-    return (alpha * z).sum(1) / alpha.sum(1)
+    """Mix groups of codes with random weights; (..., n, k, latent_dim) to (..., n, latent_dim)."""
+    alpha = 0.5 * rand_like(z[..., :1])
+    return (alpha * z).sum(-2) / alpha.sum(-2)
 
 
 def draw_atypical_codes(z, n_codes, where, delta):
@@ -155,14 +160,16 @@ def draw_atypical_codes(z, n_codes, where, delta):
 
     The mean and the standard deviations of ``z`` are the origin and the units of the spheres.
     """
+    new = z.new_empty(*z.shape[:-2], n_codes, z.shape[-1])
     if where == "box":
-        low, high = z.amin(0), z.amax(0)
+        low, high = z.amin(-2, keepdim=True), z.amax(-2, keepdim=True)
         margin = delta * (high - low) / 2
-        return low - margin + (high - low + 2 * margin) * torch.rand(n_codes, z.shape[1]).to(z)
+        return low - margin + (high - low + 2 * margin) * rand_like(new)
     offset = -min(delta, 1) if where == "inward" else delta
-    direction = normalize(torch.randn(n_codes, z.shape[1]), dim=-1)
-    radius = z.shape[1] ** 0.5 * (1 + offset * torch.rand(n_codes, 1))
-    return z.mean(0) + z.std(0, correction=0) * (radius * direction).to(z)
+    direction = normalize(randn_like(new), dim=-1)
+    radius = z.shape[-1] ** 0.5 * (1 + offset * rand_like(new[..., :1]))
+    mean, std = z.mean(-2, keepdim=True), z.std(-2, correction=0, keepdim=True)
+    return mean + std * (radius * direction)
 
 
 class WarmUp(Callback):
@@ -184,8 +191,8 @@ class WarmUp(Callback):
         n_epochs = self.duration
         if isinstance(n_epochs, Real) and not isinstance(n_epochs, Integral):
             n_epochs = n_epochs * net.max_epochs
-        for game in net.module_.games:
-            game.warm_up_left.fill_(round(n_epochs * len(net.get_iterator(X, training=True))))
+        n_batches = round(n_epochs * len(net.get_iterator(X, training=True)))
+        net.module_.game.warm_up_left.fill_(n_batches)
 
 
 class AMA(LabelledDetector):
@@ -403,7 +410,7 @@ class AMA(LabelledDetector):
     }
     adam_params: ClassVar[dict] = {
         "optimizer__betas": (0.0, 0.9),
-        "optimizer__param_groups": [("games.*.encoder.*", {"betas": (0.5, 0.9)})],
+        "optimizer__param_groups": [("game.encoder.*", {"betas": (0.5, 0.9)})],
     }
 
     def method_callbacks(self) -> list[tuple[str, Callback]]:

@@ -9,12 +9,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch.distributions import Gumbel
-from torch.nn.functional import (
-    binary_cross_entropy_with_logits,
-    gumbel_softmax,
-    one_hot,
-    softplus,
-)
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot, softplus
 
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import Float32Array, RandomStateLike
@@ -23,6 +18,7 @@ from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import Game
 from ..engine.runtime import warn
 from ..networks import build
+from ..networks._random import empty_like, fill, rand_like, randn_like
 from ._base import Kind, LabelledDetector
 from ._one_hot_groups import column_positions, find_groups
 
@@ -56,8 +52,8 @@ class ARNGame(Game):
         self.encoder = build(networks, "encoder", "encoder", n_features, 2 * latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.discriminator = build(networks, "discriminator", "discriminator", n_features)
-        is_numeric = torch.ones(n_features)
-        is_numeric[[column for group in self.categorical_groups for column in group]] = 0
+        is_numeric = torch.ones(1, n_features)
+        is_numeric[:, [column for group in self.categorical_groups for column in group]] = 0
         self.register_buffer("is_numeric", is_numeric)
         self.register_buffer("moments", torch.zeros(2, n_features))
         self.register_buffer("n_batches", torch.tensor(0))
@@ -87,18 +83,22 @@ class ARNGame(Game):
 
     def play(self, x, labels=None):
         D = self.discriminator
-        y = torch.ones_like(x[:, 0]) if labels is None else (labels >= 0).to(x)  # 1 is normal
-        self.update_moments(x[y == 1])
+        labels = x.new_zeros(x.shape[-2]) if labels is None else labels
+        is_normal = labels >= 0
+        y = is_normal.to(x).expand(x.shape[:-1])
+        self.update_moments(x[..., is_normal, :])
         mean, log_var = self.posterior(x)
-        z = mean + (log_var / 2).exp() * torch.randn_like(mean)
+        z = mean + (log_var / 2).exp() * randn_like(mean)
         x_z, x_v = self.draw_variants(z)
-        x_v = torch.where(y[:, None] == 1, x_v, x_z)  # noise would not make an outlier normal
+        x_v = torch.where(is_normal[:, None], x_v, x_z)  # noise would not make an outlier normal
 
         real, variant = D.judge((x,), (x_v,))
         yield (
             "discriminator",
-            sum_of_class_means(cross_entropy(real, self.noisy_targets(y)), y)
-            + self.mean_over_variants(cross_entropy(variant, self.noisy_targets(1 - y)), y),
+            sum_of_class_means(cross_entropy(real, self.noisy_targets(y)), is_normal)
+            + self.mean_over_variants(
+                cross_entropy(variant, self.noisy_targets(1 - y)), is_normal
+            ),
         )
 
         target = y if self.objective == "adversarial" else 1 - y
@@ -108,13 +108,13 @@ class ARNGame(Game):
             + self.reconstruction_weight * (x - x_z).square().mean(-1)
             + self.current_kl_weight() * kl / x.shape[-1]
         )
-        yield "generator", self.mean_over_variants(loss, y)
+        yield "generator", self.mean_over_variants(loss, is_normal)
 
-    def mean_over_variants(self, loss, y):
+    def mean_over_variants(self, loss, is_normal):
         """Mean over the rows whose variants take part: normal rows, or both classes."""
         if self.supervised_players == "both":
-            return sum_of_class_means(loss, y)
-        return loss[y == 1].mean()
+            return sum_of_class_means(loss, is_normal)
+        return loss[..., is_normal].mean(-1)
 
     def posterior(self, x):
         """Mean and logarithm of the variance of the code of each row."""
@@ -122,37 +122,41 @@ class ARNGame(Game):
         return mean, log_var.clamp(-MAX_LOG_VAR, MAX_LOG_VAR)
 
     def code_divergence(self, x):
-        """KL divergence of the code of each row from the prior; shape (batch_size,)."""
+        """KL divergence of the code of each row from the prior; shape (..., batch_size)."""
         return gaussian_kl(*self.posterior(x)).sum(-1)
 
     def current_kl_weight(self):
         """Weight of the KL divergence in this mini-batch."""
         if self.kl_schedule == "constant":
             return self.kl_weight
-        return self.kl_weight * self.annealing**self.n_batches
+        return (self.kl_weight * self.annealing**self.n_batches)[..., None]
 
     def noisy_targets(self, y):
         """Targets moved towards the other class, and some of them exchanged."""
-        noise = self.label_noise * self.label_noise_decay**self.n_batches
-        moved = y + (1 - 2 * y) * noise * torch.rand_like(y)
-        return torch.where(torch.rand_like(y) < noise, 1 - moved, moved)
+        noise = (self.label_noise * self.label_noise_decay**self.n_batches)[..., None]
+        moved = y + (1 - 2 * y) * noise * rand_like(y)
+        return torch.where(rand_like(y) < noise, 1 - moved, moved)
 
     @torch.no_grad()
     def update_moments(self, x):
         """Average the first two moments of each column over the mini-batches."""
         if self.training:
             self.n_batches += 1
-            moments = torch.stack([x.mean(0), x.square().mean(0)])
-            self.moments.lerp_(moments, (1 / self.n_batches).clamp(min=0.001))
+            moments = torch.stack([x.mean(-2), x.square().mean(-2)], dim=-2)
+            self.moments.lerp_(moments, (1 / self.n_batches).clamp(min=0.001)[..., None, None])
 
     def noise_unit(self):
-        """Standard deviation of each numeric column, and 0 for categories."""
-        mean, mean_square = self.moments
+        """Standard deviation of each numeric column, and 0 for categories; (..., 1, n_features)."""
+        mean, mean_square = self.moments.split(1, dim=-2)
         return self.is_numeric * (mean_square - mean.square()).clamp(min=0).sqrt()
 
     def decode(self, z, choose):
-        """Decode codes. ``choose`` turns the logits of a group of columns into values."""
-        x = self.decoder(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
+        """Decode codes. ``choose`` turns the logits of a group of columns into values.
+
+        There may be further dimensions between those of members and of rows.
+        """
+        first = len(self.leading_shape)
+        x = self.decoder(z.flatten(first, -2)).unflatten(first, z.shape[first:-1])
         values = x.sigmoid() if self.output_activation == "sigmoid" else x
         if self.categorical_groups:
             values = values.clone()
@@ -162,10 +166,10 @@ class ARNGame(Game):
 
     def draw_variants(self, z):
         """Draw a variant from each code: first without the noise of the numbers, then with it."""
-        temperature = max(MIN_TEMPERATURE, self.annealing ** self.n_batches.item())
-        x_z = self.decode(z, lambda logits, _: gumbel_softmax(logits, temperature, hard=True))
-        scale = self.noise_scale * torch.rand_like(z[..., :1])
-        return x_z, x_z + scale * self.noise_unit() * torch.randn_like(x_z)
+        temperature = (self.annealing**self.n_batches).clamp(min=MIN_TEMPERATURE)[..., None, None]
+        x_z = self.decode(z, lambda logits, _: draw_one_hot(logits, temperature))
+        scale = self.noise_scale * rand_like(z[..., :1])
+        return x_z, x_z + scale * self.noise_unit() * randn_like(x_z)
 
     def encode(self, x):
         return self.posterior(x)[0]
@@ -180,25 +184,26 @@ class ARNGame(Game):
     def reconstruct_as_outlier(self, x):
         """Nearest draw that the discriminator calls an outlier. All rows share the noise."""
         mean, log_var = self.posterior(x)
-        z = mean + (log_var / 2).exp() * self.code_noise
+        mean, log_var, unit = (t.unsqueeze(-3) for t in (mean, log_var, self.noise_unit()))
+        z = mean + (log_var / 2).exp() * self.code_noise  # (..., n_draws, batch_size, latent_dim)
         x_v = self.decode(z, lambda logits, g: one_hot_argmax(logits + self.category_noise[..., g]))
         scale = torch.linspace(0, self.noise_scale, N_DRAWS).to(x)[:, None, None]
-        x_v = x_v + scale * self.noise_unit() * self.number_noise
-        logits = self.discriminator(x_v.flatten(0, 1)).unflatten(0, x_v.shape[:-1])
-        distances = (x - x_v).norm(dim=-1).where(logits < 0, torch.inf)
-        chosen = distances.argmin(0).where(distances.isfinite().any(0), logits.argmin(0))
-        return x_v[chosen, torch.arange(len(x))]
+        x_v = x_v + scale * unit * self.number_noise
+        logits = self.discriminator(x_v.flatten(-3, -2)).unflatten(-1, x_v.shape[-3:-1])
+        distances = (x.unsqueeze(-3) - x_v).norm(dim=-1).where(logits < 0, torch.inf)
+        chosen = distances.argmin(-2).where(distances.isfinite().any(-2), logits.argmin(-2))
+        return x_v.take_along_dim(chosen[..., None, :, None], dim=-3).squeeze(-3)
 
     def sample_outliers(self, n_samples, device):
-        rows = torch.randint(len(self.reservoir), (n_samples,)).to(device)
-        mean, log_var = self.posterior(self.reservoir[rows])
+        rows = torch.randint(self.reservoir_size, (n_samples,)).to(device)
+        mean, log_var = self.posterior(self.reservoir[..., rows, :])
         z = mean + (log_var / 2).exp() * torch.randn(mean.shape).to(device)
         return self.draw_variants(z)[1]
 
     def finalize(self, apply, labels):
         """Store training rows to draw variants of, and measure their codes and variants."""
         rows = np.flatnonzero(labels != -1)
-        rows = rows[np.linspace(0, len(rows) - 1, len(self.reservoir)).astype(int)]
+        rows = rows[np.linspace(0, len(rows) - 1, self.reservoir_size).astype(int)]
 
         def compute(function):
             return torch.from_numpy(apply(function, rows))
@@ -206,19 +211,20 @@ class ARNGame(Game):
         x, x_hat = compute(lambda x: x), compute(self.expected_variant)
         outliers = compute(self.reconstruct_as_outlier)
         self.reservoir.copy_(x)
-        self.kl_divergence.copy_(compute(self.code_divergence).mean())
-        variance, variance_hat = (table.var(0, correction=0).sum() for table in (x, x_hat))
+        self.kl_divergence.copy_(compute(self.code_divergence).mean(-1))
+        variance, variance_hat = (table.var(-2, correction=0).sum(-1) for table in (x, x_hat))
         self.relative_variance.copy_(variance_hat / variance.clamp(min=EPS))
-        spread = (x - x.mean(0)).norm(dim=-1).mean()
-        self.variant_distance.copy_((x - outliers).norm(dim=-1).mean() / spread.clamp(min=EPS))
+        spread = (x - x.mean(-2, keepdim=True)).norm(dim=-1).mean(-1)
+        distance = (x - outliers).norm(dim=-1).mean(-1)
+        self.variant_distance.copy_(distance / spread.clamp(min=EPS))
 
-    @classmethod
-    def check_training(cls, games):
+    def check_training(self):
         """Warn if the codes of a member carry no information about the rows."""
-        member = min(games, key=lambda game: game.relative_variance.item())
-        variance, kl = member.relative_variance.item(), member.kl_divergence.item()
-        is_trained = member.n_batches >= MIN_BATCHES
-        if is_trained and variance < 0.01 and kl < member.free_bits * member.latent_dim + 0.1:
+        member = self.relative_variance.argmin()
+        variance = self.relative_variance.flatten()[member].item()
+        kl = self.kl_divergence.flatten()[member].item()
+        is_trained = self.n_batches.max() >= MIN_BATCHES
+        if is_trained and variance < 0.01 and kl < self.free_bits * self.latent_dim + 0.1:
             warn(
                 f"The codes collapsed to the prior: their KL divergence from it is {kl:.2g} nats, "
                 f"and the variance of the reconstructions is {variance:.2g} times that of the "
@@ -237,23 +243,29 @@ class ARNGame(Game):
     @property
     def boundary(self):
         """The discriminator at one half."""
-        return torch.tensor(0.0) if self.score_type == "discriminator" else None
+        return torch.zeros(self.leading_shape) if self.score_type == "discriminator" else None
 
     def validation_loss(self, x):
         return (x - self.expected_variant(x)).square().mean()
 
 
-def sum_of_class_means(loss, y):
+def sum_of_class_means(loss, is_normal):
     """Mean over the normal rows, plus the mean over the known outliers if there are any."""
-    is_normal = y == 1
     if is_normal.all():
-        return loss.mean()
-    return loss[is_normal].mean() + loss[~is_normal].mean()
+        return loss.mean(-1)
+    return loss[..., is_normal].mean(-1) + loss[..., ~is_normal].mean(-1)
 
 
 def gaussian_kl(mean, log_var):
     """KL divergence from N(0, 1) in each dimension of the codes, in nats."""
     return (mean.square() + log_var.exp() - 1 - log_var) / 2
+
+
+def draw_one_hot(logits, temperature):
+    """Draw a category from logits, with the gradients of a softmax of this temperature."""
+    gumbels = -fill(empty_like(logits), torch.Tensor.exponential_).log()
+    soft = ((logits + gumbels) / temperature).softmax(-1)
+    return one_hot_argmax(soft) - soft.detach() + soft
 
 
 def one_hot_argmax(logits):
@@ -514,7 +526,7 @@ class ARN(LabelledDetector):
     def categorical_groups_(self) -> list[tuple[int, ...]]:
         """Positions of the columns of each attribute that is drawn as a category."""
         check_is_fitted(self)
-        return [*self.net_.module_.games[0].categorical_groups]
+        return [*self.net_.module_.game.categorical_groups]
 
     @property
     def kl_divergence_(self) -> float:
@@ -528,7 +540,7 @@ class ARN(LabelledDetector):
 
     def _mean_over_members(self, name):
         check_is_fitted(self)
-        return float(np.mean([getattr(game, name).item() for game in self.net_.module_.scorers]))
+        return getattr(self.net_.module_.scorer, name).mean().item()
 
     def sample(
         self,

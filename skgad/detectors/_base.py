@@ -51,7 +51,14 @@ from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
 from ..engine.net import AdversarialNet, build_net, check_net_params, copy_net
 from ..engine.parameters import DeclaredParameters
-from ..engine.runtime import choose_device, draw_seed, generator_state, isolated_torch_state, warn
+from ..engine.runtime import (
+    choose_device,
+    draw_seed,
+    draw_seeds,
+    generator_states,
+    isolated_torch_state,
+    warn,
+)
 from ..engine.scores import (
     BLOCK_IMAGES,
     BLOCK_ROWS,
@@ -276,13 +283,13 @@ class BaseDetector(
             table = check_table(self, X, reset=not resume)
             labels = check_known_labels(labels, table.shape[0])
             device = choose_device(self.device, self.net_.module_.device if resume else None)
-            seed = self._seed if resume else draw_seed(self.random_state)
+            seeds = self._seeds if resume else draw_seeds(self.random_state, self.n_members)
             all_rows = Rows(table, labels, device)
             rows, held_out = all_rows, None
             if self.early_stopping:
-                rows, held_out = all_rows.split(self.validation_fraction, seed)
+                rows, held_out = all_rows.split(self.validation_fraction, seeds[0])
 
-            with isolated_torch_state(device, seed, self._generator_state if resume else None):
+            with isolated_torch_state(device, seeds, self._generator_states if resume else None):
                 if resume:  # a copy is trained, so that a failure leaves the detector as it was
                     net = copy_net(self.net_)
                     if _has_score_types(self):
@@ -316,8 +323,8 @@ class BaseDetector(
                         "train_scores_": train_scores,
                         "offset_": self._threshold(ensemble, train_scores),
                         "_known_labels": labels,
-                        "_seed": seed,
-                        "_generator_state": generator_state(device),
+                        "_seeds": seeds,
+                        "_generator_states": generator_states(device),
                     }
                     if self.game_class.can("encode"):
                         codes = map_rows(ensemble, table[:1], ensemble.encode)
@@ -335,7 +342,7 @@ class BaseDetector(
                         ConvergenceWarning,
                     )
                 self.__dict__.update(fitted_attributes(net))
-                self.game_class.check_training(net.module_.scorers)
+                net.module_.scorer.check_training()
         task.end()
         return self
 
@@ -490,7 +497,7 @@ class BaseDetector(
 
     def _check_score_type(self):
         """Raise an error if `score_type` has been set since the detector was fitted."""
-        fitted = self.net_.module_.games[0].score_type
+        fitted = self.net_.module_.game.score_type
         wanted = self.get_params(deep=False).get("score_type", fitted)
         if wanted != fitted:
             raise ValueError(
@@ -602,7 +609,7 @@ class BaseDetector(
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         ensemble = self.net_.module_
         seed = draw_seed(random_state)
-        with isolated_torch_state(ensemble.device, seed), torch.inference_mode():
+        with isolated_torch_state(ensemble.device, [seed]), torch.inference_mode():
             parts = [
                 ensemble.sample(ensemble.block_rows, kind, ensemble.device, **options).cpu()
                 for _ in range(0, n_samples, ensemble.block_rows)

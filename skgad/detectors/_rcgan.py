@@ -16,6 +16,7 @@ from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..engine.runtime import warn
 from ..networks import build
+from ..networks._random import cpu_generators, random_positions
 from ._base import BaseDetector
 
 
@@ -47,7 +48,7 @@ class RCGANGame(EncoderDecoderGame):
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.d_xz = build(networks, "d_xz", "discriminator", n_features, latent_dim)
         self.d_xx = build(networks, "d_xx", "discriminator", n_features, n_features)
-        fixed = None if size is None else self.draw_penalty(size, n_features)
+        fixed = None if size is None else self.draw_penalty((size, n_features))
         self.register_buffer("fixed_penalty", fixed)
 
     @classmethod
@@ -85,14 +86,18 @@ class RCGANGame(EncoderDecoderGame):
 
     def sample_penalty(self, x):
         """Draw one row of the penalty distribution for each row of ``x``."""
-        if self.fixed_penalty is None:
-            return self.draw_penalty(len(x), x.shape[-1]).to(x)
-        return self.fixed_penalty[torch.randint(len(self.fixed_penalty), (len(x),))]
+        if self.fixed_penalty is not None:
+            rows = random_positions(self.penalty_size, x.shape[:-1], x.device)
+            return self.fixed_penalty.take_along_dim(rows[..., None], dim=-2)
+        if not self.leading_shape:
+            return self.draw_penalty(tuple(x.shape)).to(x)
+        generators = cpu_generators(len(x))
+        return torch.stack([self.draw_penalty(tuple(x.shape[1:]), g) for g in generators]).to(x)
 
-    def draw_penalty(self, *shape):
-        """Draw new rows of the penalty distribution, on the CPU."""
+    def draw_penalty(self, shape, generator=torch.default_generator):
+        """Draw new rows of the penalty distribution for one member, on the CPU."""
         draw = PENALTIES[self.penalty] if isinstance(self.penalty, str) else self.penalty
-        t = torch.as_tensor(draw(torch.default_generator, shape), dtype=torch.float32)
+        t = torch.as_tensor(draw(generator, shape), dtype=torch.float32)
         if t.shape != shape:
             raise ValueError(
                 f"penalty(generator, shape) was called with shape={shape}, but it returned an "

@@ -60,26 +60,26 @@ class WALDOGame(EncoderDecoderGame):
 
     def play(self, x, labels=None):
         E, G_i, G_o, D = self.encoder, self.decoder, self.outlier_decoder, self.discriminator
-        labels = torch.zeros(len(x)) if labels is None else labels
+        labels = x.new_zeros(x.shape[-2]) if labels is None else labels
         P, U, outliers = split_by_label(labels)
         z_x = E(x)
 
         if D is not None:
-            z_seen = z_x[P] if self.prior_on == "positive" else z_x[P | U]
+            z_seen = z_x[..., P if self.prior_on == "positive" else P | U, :]
             z = self.prior_scale * self.sample_latent(z_seen)
             prior, codes = D.judge((z,), (z_seen,))
             yield "discriminator", call_real(prior) + call_fake(codes)
 
         e_i = error(x, G_i(z_x))
         if G_o is None:
-            loss = e_i[P].mean() + e_i[U].mean()
+            loss = e_i[..., P].mean(-1) + e_i[..., U].mean(-1)
         else:
             e_o = error(x, G_o(z_x))
-            self.update_advantage(e_i[P], e_o[U])
-            e_y = torch.where(e_o < e_i + self.training_advantage, e_o, e_i)
-            loss = e_i[P].mean() + e_y[U].mean()
+            self.update_advantage(e_i[..., P], e_o[..., U])
+            e_y = torch.where(e_o < e_i + self.training_advantage[..., None], e_o, e_i)
+            loss = e_i[..., P].mean(-1) + e_y[..., U].mean(-1)
             if outliers.any():
-                loss = loss + e_o[outliers].mean()
+                loss = loss + e_o[..., outliers].mean(-1)
         if D is not None:
             loss = loss + self.prior_weight * call_real(D(z_seen))
         yield "autoencoder", loss
@@ -98,7 +98,7 @@ class WALDOGame(EncoderDecoderGame):
         return lower_quantile(e_o, q) - lower_quantile(e_i, q)
 
     def errors(self, x):
-        """Errors of the inlier and of the outlier decoder; shape (batch_size, 2)."""
+        """Errors of the inlier and of the outlier decoder; shape (..., batch_size, 2)."""
         z_x = self.encoder(x)
         decoders = (self.decoder, self.outlier_decoder)
         return torch.stack([error(x, G(z_x)) for G in decoders], dim=-1)
@@ -117,19 +117,34 @@ class WALDOGame(EncoderDecoderGame):
     def finalize(self, apply, labels):
         """Store the advantage on all training rows, and the moments of the codes of each kind."""
         labels = torch.from_numpy(labels)
-        is_outlier = labels == -1
+        is_outlier = (labels == -1).expand(*self.leading_shape, -1)
         if self.outlier_decoder is not None:
             e_i, e_o = torch.from_numpy(apply(self.errors)).unbind(-1)
             P, U, _ = split_by_label(labels)
             if self.advantage:
-                self.final_advantage.copy_(self.measure_advantage(e_i[P], e_o[U]))
-            is_outlier |= (e_o < e_i + self.final_advantage.cpu()) & (labels == 0)
+                self.final_advantage.copy_(self.measure_advantage(e_i[..., P], e_o[..., U]))
+            wins = e_o < e_i + self.final_advantage.cpu()[..., None]
+            is_outlier = is_outlier | wins & (labels == 0)
         for kind, is_of_kind in enumerate((~is_outlier, is_outlier)):
-            self.code_moments[kind] = torch.nan
-            rows = np.flatnonzero(is_of_kind)
-            if len(rows):
-                codes = torch.from_numpy(apply(self.encode, rows[:: 1 + len(rows) // N_CODES]))
-                self.code_moments[kind] = torch.stack([codes.mean(0), codes.std(0, correction=0)])
+            self.code_moments[..., kind, :, :] = self.moments_of_codes(apply, is_of_kind)
+
+    def moments_of_codes(self, apply, is_of_kind):
+        """Mean and standard deviation of the codes of some rows; NaN if there are none.
+
+        `is_of_kind` is a mask of shape (n_samples,), or one for each member.
+        """
+        chosen = [np.flatnonzero(mask) for mask in is_of_kind.reshape(-1, is_of_kind.shape[-1])]
+        chosen = [rows[:: 1 + len(rows) // N_CODES] for rows in chosen]
+        moments = self.code_moments.new_full((len(chosen), *self.code_moments.shape[-2:]), np.nan)
+        rows_of_any = np.unique(np.concatenate(chosen))
+        if len(rows_of_any):
+            codes = torch.from_numpy(apply(self.encode, rows_of_any))
+            codes = codes.reshape(len(chosen), *codes.shape[-2:])
+            for k, rows in enumerate(chosen):
+                if len(rows):
+                    own = codes[k, np.searchsorted(rows_of_any, rows)]
+                    moments[k] = torch.stack([own.mean(0), own.std(0, correction=0)])
+        return moments.reshape(*self.leading_shape, *moments.shape[1:])
 
     def reconstruct_as_outlier(self, x):
         return self.outlier_decoder(self.encoder(x))
@@ -142,15 +157,15 @@ class WALDOGame(EncoderDecoderGame):
 
     def draw_codes(self, n_samples, kind, device, latent):
         """Draw codes from the prior, or from a normal distribution with the moments of a kind."""
-        noise = torch.randn(n_samples, self.latent_dim).to(device)
+        noise = torch.randn(*self.leading_shape, n_samples, self.latent_dim).to(device)
         if latent == "prior":
             return self.prior_scale * noise
-        mean, std = self.code_moments[KINDS.index(kind)]
+        mean, std = self.code_moments[..., KINDS.index(kind), :, :].split(1, dim=-2)
         return mean + std * noise
 
     def has_codes(self, kind):
-        """Whether any training row was of this kind."""
-        return not self.code_moments[KINDS.index(kind)].isnan().any()
+        """Whether any training row was of this kind, for all members."""
+        return not self.code_moments[..., KINDS.index(kind), :, :].isnan().any()
 
     def validation_loss(self, x):
         return error(x, self.reconstruct(x)).mean()
@@ -176,7 +191,7 @@ def error(x, x_hat):
 
 def lower_quantile(errors, q):
     """Quantile of the errors, rounded down to one of them; 0 is the minimum."""
-    return errors.kthvalue(1 + int(q * (len(errors) - 1))).values
+    return errors.kthvalue(1 + int(q * (errors.shape[-1] - 1))).values
 
 
 class WALDOFamily(LabelledDetector):
@@ -197,7 +212,7 @@ class WALDOFamily(LabelledDetector):
 
     def _check_kind(self, verb, kind):
         super()._check_kind(verb, kind)
-        if kind == "outlier" and self.net_.module_.games[0].outlier_decoder is None:
+        if kind == "outlier" and self.net_.module_.game.outlier_decoder is None:
             raise ValueError(
                 f"{type(self).__name__} cannot {verb} rows of kind='outlier', because it was "
                 "fitted with outlier_decoder=False. Fit it with outlier_decoder=True."
@@ -241,12 +256,12 @@ class WALDOFamily(LabelledDetector):
         self._check_kind("sample", kind)
         if latent not in ("fitted", "prior"):
             raise ValueError(f"latent must be 'fitted' or 'prior', got {latent!r}.")
-        games = self.net_.module_.scorers
-        if latent == "prior" and games[0].discriminator is None:
+        game = self.net_.module_.scorer
+        if latent == "prior" and game.discriminator is None:
             raise ValueError(
                 f"{type(self).__name__} was fitted without a prior. Use latent='fitted'."
             )
-        if latent == "fitted" and not all(game.has_codes(kind) for game in games):
+        if latent == "fitted" and not game.has_codes(kind):
             raise ValueError(
                 f"No training row was an {kind}, so there are no codes to fit a distribution to."
             )

@@ -9,6 +9,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import gen_batches
 from torch.utils.data import Dataset, IterableDataset
 
+from ..networks._random import permutations
+
 
 class Items:
     """Items of a torch ``Dataset`` as the rows of a table, read when they are indexed.
@@ -148,7 +150,14 @@ class Rows(Dataset):
         return len(self.positions)
 
     def __getitem__(self, index):
-        """Rows and labels at an array of positions."""
+        """Rows and labels at an array of positions.
+
+        An array of shape (n_members, n_rows) gives the rows of each member, with the labels of the
+        first member's rows: those of the other members are the same.
+        """
+        if np.ndim(index) == 2:
+            rows, labels = self[index.ravel()]
+            return rows.unflatten(0, index.shape), labels[: index.shape[1]]
         index = self.positions[index]
         if torch.is_tensor(self.store):
             index = torch.from_numpy(index).to(self.device)
@@ -169,12 +178,25 @@ class BatchLoader:
     to ``batch_size`` of each. One pass through the rows of the most frequent label is an epoch;
     the rows of the other labels are repeated as often as needed. A last batch of a single row is
     merged with the batch before it, because batch normalization needs more than one row.
+
+    Parameters
+    ----------
+    dataset : Rows
+        Rows to iterate over.
+    batch_size : int, default=128
+        Number of rows of a batch. -1 is the number of all rows.
+    shuffle : bool, default=False
+        Whether the rows have a new, random order in each epoch.
+    own_order : bool, default=True
+        Whether each member of an ensemble has its own order of the rows. A member is then trained
+        as if it were alone. Otherwise, all members have the order of the first one.
     """
 
-    def __init__(self, dataset, batch_size=128, shuffle=False):
+    def __init__(self, dataset, batch_size=128, shuffle=False, own_order=True):
         self.dataset = dataset
         self.batch_size = len(dataset) if batch_size == -1 else batch_size
         self.shuffle = shuffle
+        self.own_order = own_order
         all_rows = [np.arange(len(dataset))]
         groups = getattr(dataset, "groups", all_rows) if shuffle else all_rows
         self.smaller_groups, self.largest_group = groups[:-1], groups[-1]
@@ -186,22 +208,26 @@ class BatchLoader:
     def __iter__(self):
         streams = [self._repeated(group) for group in self.smaller_groups]
         for parts in zip(*streams, self._one_pass(), strict=False):
-            yield self.dataset[np.concatenate(parts)]
+            yield self.dataset[np.concatenate(parts, axis=-1)]
 
     def _one_pass(self):
         """Batches of one pass through the rows of the most frequent label."""
         group, n_rows = self._ordered(self.largest_group), len(self.largest_group)
         bounds = [*range(0, len(self) * self.batch_size, self.batch_size), n_rows]
         for start, stop in zip(bounds, bounds[1:], strict=False):
-            yield group[start:stop]
+            yield group[..., start:stop]
 
     def _repeated(self, group):
         """Batches of the rows of another label, pass after pass."""
         while True:
-            yield from np.array_split(self._ordered(group), -(-len(group) // self.batch_size))
+            n_batches = -(-len(group) // self.batch_size)
+            yield from np.array_split(self._ordered(group), n_batches, axis=-1)
 
     def _ordered(self, group):
-        return group[torch.randperm(len(group)).numpy()] if self.shuffle else group
+        if not self.shuffle:
+            return group
+        orders = permutations(len(group)).numpy()
+        return group[orders if self.own_order else np.atleast_2d(orders)[0]]
 
 
 def to_floats(rows, device):

@@ -1,12 +1,13 @@
-"""Several games of one kind that are trained together."""
+"""The games of several members as one game, and the combination of their scores."""
 
 from copy import deepcopy
-from itertools import chain
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..networks._random import as_member
+from ..networks._stack import Stack
 from .encoding import ColumnEncoding
 
 #: Methods of a game that make rows, for each kind of rows.
@@ -14,23 +15,34 @@ SAMPLERS = {"inlier": "sample", "outlier": "sample_outliers"}
 RECONSTRUCTORS = {"inlier": "reconstruct", "outlier": "reconstruct_as_outlier"}
 
 
-class Ensemble(nn.Module):
-    """Games of one kind that are trained side by side, and the averages of their weights.
+def stack_games(games):
+    """Stack games of one class: all tensors get a leading dimension of members."""
+    if len(games) == 1:
+        return games[0]
+    game = Stack().with_stacked_parts(games)
+    game.leading_shape = (len(games),)
+    return game
 
-    Each member has its own initial weights and its own noise; all of them see the same
-    mini-batches. A move of a player is the move of that player in every game. The games share
-    no parameters, so each one is trained as if it were alone.
+
+class Ensemble(nn.Module):
+    """The game of all members, and the averages of its weights.
+
+    Each member has its own initial weights, its own noise and its own order of the rows. Their
+    games are built one by one, as those of detectors with a single member, and stacked to one game
+    that has a leading dimension of members. They share no parameters, and the sum of their losses
+    is minimized, so each member is trained as if it were alone. A single member keeps its game as
+    it is, without a leading dimension.
 
     Parameters
     ----------
     make_game : callable
         Returns a new :class:`~skgad.Game`.
     n_members : int, default=1
-        Number of games.
+        Number of members.
     block_rows : int, default=1024
         Number of rows that are scored at once. See :func:`~skgad.engine.scores.map_rows`.
     encoding : Encoding or None, default=None
-        Codes of the columns that the games see in place of the rows. None passes rows on as they
+        Codes of the columns that the game sees in place of the rows. None passes rows on as they
         are.
 
     Notes
@@ -38,33 +50,37 @@ class Ensemble(nn.Module):
     Scores of different members have no common unit, for example if they are distances in the
     features of a discriminator. After training, :meth:`calibrate` stores the median and
     the interquartile range of each member's scores on the training rows. The score of the ensemble
-    is the average of the members' scores in these units. A single game keeps the score of
+    is the average of the members' scores in these units. A single member keeps the score of
     the paper as it is.
     """
 
     def __init__(self, make_game, n_members=1, block_rows=1024, encoding=None):
         super().__init__()
-        self.games = nn.ModuleList(make_game() for _ in range(n_members))
-        self.averages = None
+        games = []
+        for k in range(n_members):
+            with as_member(k):
+                games.append(make_game())
+        self.game = stack_games(games)
+        self.averaged_game = None
         self.block_rows = block_rows
         self.encoding = None if encoding is None else ColumnEncoding(encoding)
         self.register_buffer("location", torch.zeros(n_members, 1, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_members, 1, dtype=torch.float64))
 
     @property
-    def players(self):
-        """Players of the games."""
-        return self.games[0].players
+    def n_members(self):
+        """Number of members."""
+        return len(self.location)
 
     @property
-    def scorers(self):
-        """Games that score: those with averaged weights, if there are averages."""
-        return self.games if self.averages is None else self.averages
+    def scorer(self):
+        """Game that scores: the one with averaged weights, if there are averages."""
+        return self.game if self.averaged_game is None else self.averaged_game
 
     @property
-    def all_games(self):
-        """All games, including those with averaged weights."""
-        return [*self.games, *(self.averages or ())]
+    def games(self):
+        """The game that is trained, and the one with averaged weights if there is one."""
+        return [game for game in (self.game, self.averaged_game) if game is not None]
 
     @property
     def device(self):
@@ -72,53 +88,65 @@ class Ensemble(nn.Module):
         return next(self.parameters()).device
 
     def to_codes(self, x):
-        """Encode rows for the games."""
-        return x if self.encoding is None else self.encoding(x)
+        """Encode rows for the game, with a leading dimension if there are several members."""
+        x = x if self.encoding is None else self.encoding(x)
+        return x.expand(*self.game.leading_shape, *x.shape[-2:])
 
     def to_rows(self, codes):
-        """Decode the output of the games."""
+        """Decode the output of the game."""
         return codes if self.encoding is None else self.encoding.decode(codes)
 
     def start_averaging(self):
-        """Add a copy of the games for :class:`skgad.callbacks.WeightAveraging` to update."""
-        if self.averages is None:
-            self.averages = deepcopy(self.games).requires_grad_(False)
+        """Add a copy of the game for :class:`skgad.callbacks.WeightAveraging` to update."""
+        if self.averaged_game is None:
+            self.averaged_game = deepcopy(self.game).requires_grad_(False)
 
     def play(self, x, labels=None):
-        """Play one mini-batch in all games."""
-        x = self.to_codes(x)
-        for moves in zip(*(game.play(x, labels) for game in self.games), strict=True):
-            players, losses = zip(*moves, strict=True)
-            yield players[0], torch.stack(losses)
+        """Play one mini-batch: yield ``(player, losses)`` with one loss for each member.
 
-    def player_parameters(self, player):
-        """Iterate over the parameters that a player moves in all games."""
-        return chain.from_iterable(game.player_parameters(player) for game in self.games)
+        Parameters
+        ----------
+        x : Tensor of shape (batch_size, n_features) or (n_members, batch_size, n_features)
+            Training rows, the same for all members or of each member.
+        labels : Tensor of shape (batch_size,) or None, default=None
+            Known labels of the rows.
+        """
+        for player, loss in self.game.play(self.to_codes(x), labels):
+            if loss.shape != self.game.leading_shape:
+                raise ValueError(
+                    f"The loss of the {player} has shape {tuple(loss.shape)}, but it must have "
+                    f"shape {self.game.leading_shape} with n_members={self.n_members}: one loss "
+                    f"for each member. In {type(self.game).__name__}.play, average over the rows "
+                    "only, which are the last dimension of scores, with mean(-1) in place of "
+                    "mean()."
+                )
+            yield player, loss
 
     def prepare(self, apply, labels):
-        """Prepare all games for the first mini-batch."""
-        for game in self.games:
-            game.prepare(apply, labels)
+        """Prepare the game for the first mini-batch."""
+        self.game.prepare(apply, labels)
 
     def finalize(self, apply, labels):
-        """Finalize the games that score."""
-        for game in self.scorers:
-            game.finalize(apply, labels)
+        """Finalize the game that scores."""
+        self.scorer.finalize(apply, labels)
 
     def discard_finished_scores(self):
-        """Return to the scores of the games themselves, whose networks are trained further."""
-        for game in self.all_games:
+        """Return to the scores of the game itself, whose networks are trained further."""
+        for game in self.games:
             game.finished = None
 
     def set_score_type(self, score_type):
-        """Change the anomaly score of all games."""
-        for game in self.all_games:
+        """Change the anomaly score."""
+        for game in self.games:
             game.set_score_type(score_type)
 
     def member_scores(self, x):
         """Score of each row by each member, float64; shape (n_members, batch_size)."""
-        x = self.to_codes(x)
-        return torch.stack([game.anomaly_score(x) for game in self.scorers]).double()
+        return self._by_member(self.scorer.anomaly_score(self.to_codes(x))).double()
+
+    def _by_member(self, values):
+        """Values of the game, with a dimension of members in any case."""
+        return values if self.game.leading_shape else values[None]
 
     def calibrate(self, scores):
         """Set the units of the members from their scores, of shape (n_samples, n_members)."""
@@ -135,10 +163,10 @@ class Ensemble(nn.Module):
     @property
     def boundary(self):
         """Average of the members' boundaries in their units, or None."""
-        boundaries = [game.boundary for game in self.scorers]
-        if boundaries[0] is None:
+        boundary = self.scorer.boundary
+        if boundary is None:
             return None
-        return self.combine(torch.stack(boundaries).double()[:, None]).squeeze()
+        return self.combine(self._by_member(boundary).double()[:, None]).squeeze()
 
     def score(self, x):
         """Anomaly score of each row; shape (batch_size,)."""
@@ -146,28 +174,23 @@ class Ensemble(nn.Module):
 
     def encode(self, x):
         """Latent codes of the members, side by side."""
-        x = self.to_codes(x)
-        return torch.cat([game.encode(x) for game in self.scorers], dim=-1)
+        codes = self._by_member(self.scorer.encode(self.to_codes(x)))
+        return codes.movedim(0, -2).flatten(-2)
 
     def reconstruct(self, x, kind):
         """Reconstructions as rows of a kind, averaged over the members."""
-        x = self.to_codes(x)
-        reconstructed = [getattr(game, RECONSTRUCTORS[kind])(x) for game in self.scorers]
-        return self.to_rows(torch.stack(reconstructed)).mean(0)
+        reconstructed = getattr(self.scorer, RECONSTRUCTORS[kind])(self.to_codes(x))
+        return self.to_rows(self._by_member(reconstructed)).mean(0)
 
     def sample(self, n_samples, kind, device, **options):
         """Sample new rows of a kind, each from a member chosen at random."""
-        rows = [
-            getattr(game, SAMPLERS[kind])(n_samples, device, **options) for game in self.scorers
-        ]
-        rows = torch.stack(rows)
+        rows = self._by_member(getattr(self.scorer, SAMPLERS[kind])(n_samples, device, **options))
         chosen = rows[torch.randint(len(rows), (n_samples,)), torch.arange(n_samples)]
         return self.to_rows(chosen)
 
     def validation_loss(self, x):
         """Average of the members' losses on held-out rows; shape ()."""
-        x = self.to_codes(x)
-        return torch.stack([game.validation_loss(x) for game in self.scorers]).mean()
+        return self.scorer.validation_loss(self.to_codes(x)).mean()
 
     def forward(self, x):
         """Anomaly score, so that skorch's own inference returns it, too."""

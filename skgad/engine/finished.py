@@ -53,17 +53,22 @@ class MahalanobisScore(nn.Module):
         super().__init__()
         positions = evenly(positions, MAX_RESIDUALS)
         residuals = apply(lambda x: x - game.reconstruct(x), positions).astype(np.float64)
-        covariance, _ = ledoit_wolf(residuals)
-        variances, directions = np.linalg.eigh(np.atleast_2d(covariance))
-        floor = max(MIN_VARIANCE * variances.mean(), np.finfo(np.float32).tiny)
-        whitening = directions / np.sqrt(np.maximum(variances, floor))
-        self.register_buffer("mean", tensor_for(game, residuals.mean(axis=0)))
-        self.register_buffer("whitening", tensor_for(game, whitening.T.copy()))
+        mean = residuals.mean(axis=-2, keepdims=True)
+        self.register_buffer("mean", tensor_for(game, mean))
+        self.register_buffer("whitening", tensor_for(game, for_each_member(whiten, residuals)))
 
     def forward(self, game, x):
-        """Score of each row; shape (batch_size,)."""
-        residual = x - game.reconstruct(x) - self.mean
-        return linear(residual, self.whitening).norm(dim=-1)
+        """Score of each row; shape (..., batch_size)."""
+        residuals = x - game.reconstruct(x) - self.mean
+        return for_each_member(linear, residuals, self.whitening).norm(dim=-1)
+
+
+def whiten(residuals):
+    """Matrix that makes the covariance of residuals the identity."""
+    covariance, _ = ledoit_wolf(residuals)
+    variances, directions = np.linalg.eigh(np.atleast_2d(covariance))
+    floor = max(MIN_VARIANCE * variances.mean(), np.finfo(np.float32).tiny)
+    return (directions / np.sqrt(np.maximum(variances, floor))).T
 
 
 class NeighborScore(nn.Module):
@@ -85,15 +90,20 @@ class NeighborScore(nn.Module):
         self.register_buffer("half_squares", codes.square().sum(-1) / 2)
 
     def forward(self, game, x):
-        """Score of each row; shape (batch_size,)."""
-        codes = game.encode(x)
-        # |c - z|^2 = 2 (|c|^2 / 2 - c z) + |z|^2, of which the last term is the same for all c.
-        closeness = linear(codes, self.codes, -self.half_squares)
-        n_neighbors = min(N_NEIGHBORS, len(self.codes))
-        nearest = closeness.topk(n_neighbors, dim=-1).indices
-        # Distances anew, because the expanded square loses digits for near neighbors.
-        distances = (self.codes[nearest] - codes[:, None]).norm(dim=-1)
-        return distances.amax(-1)
+        """Score of each row; shape (..., batch_size)."""
+        return for_each_member(
+            distances_to_neighbor, game.encode(x), self.codes, self.half_squares
+        )
+
+
+def distances_to_neighbor(codes, train_codes, half_squares):
+    """Distances to the fifth nearest of some codes, with half of their squared norms."""
+    # |c - z|^2 = 2 (|c|^2 / 2 - c z) + |z|^2, of which the last term is the same for all c.
+    closeness = linear(codes, train_codes, -half_squares)
+    n_neighbors = min(N_NEIGHBORS, len(train_codes))
+    nearest = closeness.topk(n_neighbors, dim=-1).indices
+    # Distances anew, because the expanded square loses digits for near neighbors.
+    return (train_codes[nearest] - codes[:, None]).norm(dim=-1).amax(-1)
 
 
 class CombinedScore(nn.Module):
@@ -114,25 +124,35 @@ class CombinedScore(nn.Module):
         super().__init__()
         self.parts = nn.ModuleList(part(game, apply, positions) for part in parts)
         logs = apply(lambda x: self.log_scores(game, x), evenly(positions, MAX_RESIDUALS))
-        low, median, high = np.percentile(logs.astype(np.float64), [25, 50, 75], axis=0)
+        low, median, high = np.percentile(
+            logs.astype(np.float64), [25, 50, 75], axis=-2, keepdims=True
+        )
         spread = np.where(high > low, high - low, 1.0)
         self.register_buffer("location", tensor_for(game, median))
         self.register_buffer("scale", tensor_for(game, spread))
 
     def log_scores(self, game, x):
-        """Logarithms of the scores; shape (batch_size, n_parts)."""
+        """Logarithms of the scores; shape (..., batch_size, n_parts)."""
         scores = torch.stack([part(game, x) for part in self.parts], dim=-1)
         return scores.clamp(min=MIN_SCORE).log()
 
     def forward(self, game, x):
-        """Score of each row; shape (batch_size,)."""
+        """Score of each row; shape (..., batch_size)."""
         return ((self.log_scores(game, x) - self.location) / self.scale).mean(-1).exp()
+
+
+def for_each_member(function, first, *others):
+    """Apply a function to matrices, or to those of each member if there is a leading dimension."""
+    if first.ndim == 2:
+        return function(first, *others)
+    stack = torch.stack if torch.is_tensor(first) else np.stack
+    return stack([function(*parts) for parts in zip(first, *others, strict=True)])
 
 
 def tensor_for(game, values):
     """Tensor with the dtype and on the device of the parameters of a game."""
     parameter = next(game.parameters())
-    return torch.tensor(values, dtype=parameter.dtype, device=parameter.device)
+    return torch.tensor(np.ascontiguousarray(values), dtype=parameter.dtype, device=parameter.device)
 
 
 def evenly(positions, n_max):

@@ -1,7 +1,7 @@
 """Games: the networks of a method and the order in which its players move."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..networks import MLP
 from ..networks._build import Networks
+from ..networks._random import randn_like
 
 
 class Game(nn.Module, ABC):
@@ -36,20 +37,29 @@ class Game(nn.Module, ABC):
         Which anomaly score :meth:`score` computes, if the method has several.
     finished : torch.nn.Module or None
         Anomaly score that replaces :meth:`score` once the training is over.
-    boundary : Tensor of shape () or None
+    boundary : Tensor of shape (...) or None
         Anomaly score above which the method itself calls a row an outlier. None if the
         method does not define one.
+    leading_shape : tuple of int
+        Shape of the leading dimensions: () for the game of one member, and (n_members,) for the
+        game of several members.
 
     Notes
     -----
     A game is built by ``GameClass(networks, n_features, **params)``.
 
+    The games of several members are stacked to one game. Its parameters, its buffers and the
+    tensors that its methods receive have a leading dimension of members, which the shapes below
+    write as "...". The methods of a game therefore work on the last two dimensions, rows and
+    features, and average over rows with ``mean(-1)``.
+
     A game declares what else it can do by the methods that it implements:
 
-    - ``encode(x)``: latent codes, shape (batch_size, latent_dim);
+    - ``encode(x)``: latent codes, shape (..., batch_size, latent_dim);
     - ``reconstruct(x)`` and ``reconstruct_as_outlier(x)``: versions of the rows that the game
-      considers normal or abnormal, shape (batch_size, n_features);
-    - ``sample(n_samples, device)`` and ``sample_outliers(n_samples, device)``: new rows.
+      considers normal or abnormal, shape (..., batch_size, n_features);
+    - ``sample(n_samples, device)`` and ``sample_outliers(n_samples, device)``: new rows, shape
+      (..., n_samples, n_features).
 
     `play` is a generator, so inner loops, schedules and branches are plain Python in the order of
     the paper. A loss is differentiated with respect to the parameters of the yielded player only,
@@ -59,12 +69,15 @@ class Game(nn.Module, ABC):
     expect one module and one optimizer.
 
     Rules for the code of a game: do not ``yield`` inside a ``with`` block. State that changes
-    during training is a buffer, and changes only ``if self.training``. Work on the last dimension.
-    The score of a row must not depend on the other rows of its batch.
+    during training is a buffer, and changes only ``if self.training``. A buffer that is combined
+    with rows has a dimension for them, such as a center of shape (1, n_features). Draw noise with
+    :func:`skgad.base.randn_like` and :func:`skgad.base.rand_like`, which use the generator of each
+    member. The score of a row must not depend on the other rows of its batch.
     """
 
     players: ClassVar[dict[str, tuple[str, ...]]]
     score_type: str | None = None
+    leading_shape: tuple[int, ...] = ()
 
     def __init__(self, **params: Any):
         super().__init__()
@@ -126,17 +139,18 @@ class Game(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (batch_size, n_features)
+        x : Tensor of shape (..., batch_size, n_features)
             Training rows.
         labels : Tensor of shape (batch_size,) or None
-            Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabeled rows.
+            Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabeled rows. Rows
+            of different members at the same position have the same label.
 
         Yields
         ------
         player : str
             The player that moves.
-        loss : Tensor of shape ()
-            The loss that the parameters of the player descend.
+        loss : Tensor of shape (...)
+            The loss that the parameters of the player descend, averaged over rows only.
         """
 
     @abstractmethod
@@ -145,12 +159,12 @@ class Game(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (batch_size, n_features)
+        x : Tensor of shape (..., batch_size, n_features)
             Rows.
 
         Returns
         -------
-        scores : Tensor of shape (batch_size,)
+        scores : Tensor of shape (..., batch_size)
         """
 
     def anomaly_score(self, x: Tensor) -> Tensor:
@@ -158,12 +172,12 @@ class Game(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (batch_size, n_features)
+        x : Tensor of shape (..., batch_size, n_features)
             Rows to score.
 
         Returns
         -------
-        score : Tensor of shape (batch_size,)
+        score : Tensor of shape (..., batch_size)
             Higher for more abnormal rows.
         """
         return self.score(x) if self.finished is None else self.finished(self, x)
@@ -173,12 +187,13 @@ class Game(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (batch_size, n_features)
+        x : Tensor of shape (..., batch_size, n_features)
             Held-out rows.
 
         Returns
         -------
-        loss : Tensor of shape ()
+        loss : Tensor of shape (...) or ()
+            The loss of each member, or their average.
         """
         return self.score(x).mean()
 
@@ -202,8 +217,9 @@ class Game(nn.Module, ABC):
         ----------
         apply : callable
             ``apply(function, positions=None)`` applies a function of a batch to all training
-            rows, or to those at some positions, and returns an array with one entry per row.
-            The networks are in evaluation mode.
+            rows, or to those at some positions, and returns an array with one entry per row, of
+            shape (..., n_samples) or (..., n_samples, n_outputs). The networks are in evaluation
+            mode.
         labels : ndarray of shape (n_samples,)
             Known labels of the rows.
         """
@@ -221,15 +237,8 @@ class Game(nn.Module, ABC):
             Known labels of the rows.
         """
 
-    @classmethod
-    def check_training(cls, games: Sequence["Game"]) -> None:
-        """Warn about a training that went wrong. Called once at the end of `fit`.
-
-        Parameters
-        ----------
-        games : sequence of Game
-            The finalized members of the ensemble.
-        """
+    def check_training(self) -> None:
+        """Warn about a training that went wrong. Called once at the end of `fit`."""
 
     @property
     def boundary(self) -> Tensor | None:
@@ -282,12 +291,12 @@ class EncoderDecoderGame(Game):
 
         Parameters
         ----------
-        x : Tensor of shape (batch_size, n_features)
+        x : Tensor of shape (..., batch_size, n_features)
             Rows.
 
         Returns
         -------
-        codes : Tensor of shape (batch_size, latent_dim)
+        codes : Tensor of shape (..., batch_size, latent_dim)
         """
         return self.encoder(x)
 
@@ -296,12 +305,12 @@ class EncoderDecoderGame(Game):
 
         Parameters
         ----------
-        x : Tensor of shape (batch_size, n_features)
+        x : Tensor of shape (..., batch_size, n_features)
             Rows.
 
         Returns
         -------
-        reconstructions : Tensor of shape (batch_size, n_features)
+        reconstructions : Tensor of shape (..., batch_size, n_features)
         """
         return self.decoder(self.encode(x))
 
@@ -317,20 +326,21 @@ class EncoderDecoderGame(Game):
 
         Returns
         -------
-        rows : Tensor of shape (n_samples, n_features)
+        rows : Tensor of shape (..., n_samples, n_features)
         """
-        return self.decoder(torch.randn(n_samples, self.latent_dim).to(device))
+        z = torch.randn(*self.leading_shape, n_samples, self.latent_dim)
+        return self.decoder(z.to(device))
 
     def sample_latent(self, x: Tensor) -> Tensor:
         """Draw one code from the latent prior for each row.
 
         Parameters
         ----------
-        x : Tensor of shape (batch_size, n_features)
+        x : Tensor of shape (..., batch_size, n_features)
             Rows, whose number, device and dtype the codes have.
 
         Returns
         -------
-        codes : Tensor of shape (batch_size, latent_dim)
+        codes : Tensor of shape (..., batch_size, latent_dim)
         """
-        return torch.randn(len(x), self.latent_dim, device=x.device, dtype=x.dtype)
+        return randn_like(x.new_empty(*x.shape[:-1], self.latent_dim))

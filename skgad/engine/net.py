@@ -20,7 +20,7 @@ from .runtime import first_interrupt_calls
 
 
 class AdversarialNet(NeuralNet):
-    """skorch net that trains an ensemble of games.
+    """skorch net that trains the game of an ensemble.
 
     There is one module and one optimizer for all players. A player moves by a step of the
     optimizer while the parameters of all other players have no gradient. The optimizers of torch
@@ -31,7 +31,7 @@ class AdversarialNet(NeuralNet):
     Parameters
     ----------
     module : type
-        Class of the ensemble of games, whose arguments are ``module__*``.
+        Class of the ensemble, whose arguments are ``module__*``.
     criterion : type, default=torch.nn.Identity
         Required by skorch and not used: games compute their own losses.
     optimizer : type, default=torch.optim.Adam
@@ -52,7 +52,9 @@ class AdversarialNet(NeuralNet):
     Notes
     -----
     ``train_step`` is overridden rather than ``train_step_single``, whose closure would zero all
-    gradients and play each mini-batch twice. The loader replaces the ``DataLoader`` of skorch's
+    gradients and play each mini-batch twice. Losses stay on the device during an epoch: the record
+    of a mini-batch has tensors. They are read and checked after its last mini-batch. The loader
+    replaces the ``DataLoader`` of skorch's
     default because collating single rows takes longer than a step of a small game. The records of
     single mini-batches are dropped after their epoch has been averaged. Otherwise a long
     training would keep, and pickle, hundreds of thousands of them.
@@ -126,16 +128,44 @@ class AdversarialNet(NeuralNet):
         self.module_.discard_finished_scores()  # a callback may have asked for scores
         self._set_training(True)  # once per epoch, because it visits all modules
 
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Go through the mini-batches of an epoch, and read its losses at the end."""
+        if not training:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            return
+        self.member_losses_ = {}
+        n_batches = 0
+        for n_batches, batch in enumerate(iterator, start=1):  # noqa: B007
+            self.notify("on_batch_begin", batch=batch, training=True)
+            step = step_fn(batch, **fit_params)
+            x, _ = unpack_data(batch)
+            self.history.record_batch("train_loss", step["loss"])
+            self.history.record_batch("train_batch_size", x.shape[-2])
+            self.notify("on_batch_end", batch=batch, training=True, **step)
+        self.history.record("train_batch_count", n_batches)
+        self._read_losses()
+
+    def _read_losses(self):
+        """Check the losses of the epoch, and average them over its mini-batches."""
+        batches = self.history[-1]["batches"]
+        for player, losses in self.member_losses_.items():
+            weights = [b["train_batch_size"] for b in batches if f"{player}_loss" in b]
+            losses = torch.stack(losses).double().numpy(force=True)  # waits for the device
+            for member_losses in losses.reshape(len(losses), -1):
+                for member, loss in enumerate(member_losses):
+                    if not math.isfinite(loss):
+                        member = member if len(member_losses) > 1 else None
+                        raise DivergenceError(player, float(loss), len(self.history), member)
+            means = losses.reshape(len(losses), -1).mean(1)
+            self.history.record(f"{player}_loss", float(np.average(means, weights=weights)))
+        for batch in batches[-1:]:  # the only one that is kept
+            batch.update({name: float(value) for name, value in batch.items() if "loss" in name})
+        del self.member_losses_
+
     def on_epoch_end(self, net, **kwargs):
-        """Average the losses of the players over the epoch."""
+        """Count the epoch as completed."""
         super().on_epoch_end(net, **kwargs)
         self.n_completed_ = len(self.history)
-        batches = self.history[-1]["batches"]
-        for name in [f"{player}_loss" for player in self.module_.players]:
-            weights = [b["train_batch_size"] for b in batches if name in b]
-            if weights:
-                losses = [b[name] for b in batches if name in b]
-                self.history.record(name, float(np.average(losses, weights=weights)))
 
     def on_train_end(self, net, **kwargs):
         """Drop what belongs to this training only."""
@@ -167,14 +197,14 @@ class AdversarialNet(NeuralNet):
         losses = {}
         for player, loss in self.module_.play(*unpack_data(batch)):
             self._move(player, loss, batch)
-            losses.setdefault(player, []).append(loss.detach().mean())
-        means = torch.stack([torch.stack(moves).mean() for moves in losses.values()])
-        means = dict(zip(losses, means.tolist(), strict=True))  # waits for the device only once
-        for player, loss in means.items():
-            if not math.isfinite(loss):
-                raise DivergenceError(player, loss, epoch=len(self.history))
-            self.history.record_batch(f"{player}_loss", loss)
-        return {"loss": np.float64(sum(means.values())), "y_pred": None}
+            losses.setdefault(player, []).append(loss.detach())
+        total = 0.0
+        for player, moves in losses.items():
+            mean = moves[0] if len(moves) == 1 else torch.stack(moves).mean(0)
+            self.member_losses_.setdefault(player, []).append(mean)
+            self.history.record_batch(f"{player}_loss", mean.mean())
+            total = total + mean.mean()
+        return {"loss": total, "y_pred": None}
 
     def _move(self, player, loss, batch):
         """Step the optimizer while only the parameters of the player have gradients."""
@@ -194,7 +224,7 @@ class AdversarialNet(NeuralNet):
 
     def _parameters_of(self, player):
         if player not in self.parameters_of_:
-            self.parameters_of_[player] = list(self.module_.player_parameters(player))
+            self.parameters_of_[player] = list(self.module_.game.player_parameters(player))
         return self.parameters_of_[player]
 
     def validation_step(self, batch, **fit_params):
@@ -224,17 +254,21 @@ class DivergenceError(ValueError):
         Value of the loss.
     epoch : int
         Number of the epoch, starting from 1.
+    member : int or None, default=None
+        Position of the member in an ensemble of several.
     """
 
-    def __init__(self, player: str, loss: float, epoch: int):
-        super().__init__(player, loss, epoch)  # from these, another process can rebuild it
+    def __init__(self, player: str, loss: float, epoch: int, member: int | None = None):
+        super().__init__(player, loss, epoch, member)  # from these, another process can rebuild it
 
     def __str__(self):
+        player, loss, epoch, member = self.args
+        whose = player if member is None else f"{player} of member {member}"
         return (
-            "Training diverged: the loss of the {} was {} in epoch {}. Scale the "
+            f"Training diverged: the loss of the {whose} was {loss} in epoch {epoch}. Scale the "
             "features, for example with StandardScaler or MinMaxScaler, or lower the learning "
             "rate 'lr'. callbacks=[skorch.callbacks.GradientNormClipping(1.0)] can help, too."
-        ).format(*self.args)
+        )
 
 
 #: Parameters of the net that a detector sets from parameters of its own.
@@ -261,18 +295,18 @@ def check_net_params(net_params, detector_name):
 
 
 def build_net(make_game, *, n_members, block_rows, encoding, **params):
-    """Build and initialize the net of an ensemble of games.
+    """Build and initialize the net of an ensemble.
 
     Parameters
     ----------
     make_game : callable
         Builds one game.
     n_members : int
-        Number of games.
+        Number of members.
     block_rows : int
         Number of rows that are scored at once.
     encoding : Encoding or None
-        Codes of the columns that the games see.
+        Codes of the columns that the game sees.
     **params : dict
         Further parameters of :class:`AdversarialNet`.
 

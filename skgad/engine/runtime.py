@@ -13,6 +13,8 @@ from sklearn.utils import check_random_state
 from threadpoolctl import ThreadpoolController
 from torch.overrides import TorchFunctionMode
 
+from ..networks._random import current_generators, default_generator, member_generators
+
 _torch_lock = threading.RLock()
 
 #: Packages whose lines mean nothing to the user who reads a warning.
@@ -20,40 +22,58 @@ INTERNAL_PACKAGES = {"skgad", "sklearn", "skorch", "torch"}
 
 
 @contextmanager
-def isolated_torch_state(device, seed, state=None):
+def isolated_torch_state(device, seeds, states=None):
     """Isolate the generators and the defaults of torch inside the block.
 
-    The generators start from a seed, or from the state that an earlier block ended with. New
+    The generators start from seeds, or from the states that an earlier block ended with. New
     tensors are float32 and gradients are computed, whatever the caller has set. All of this is
     global in torch and restored afterwards, so threads enter the block one after the other.
+
+    Parameters
+    ----------
+    device : torch.device
+        Device of the networks.
+    seeds : sequence of int
+        Seed of each member. A single member uses the default generators of torch. Several members
+        have their own, and the default generators start from the first seed.
+    states : list or None, default=None
+        Result of :func:`generator_states` at the end of an earlier block.
     """
     on_gpu = device.type == "cuda"
+    devices = [torch.device("cpu"), *([device] if on_gpu else [])]
     with (
         _torch_lock,
         torch.random.fork_rng([device] if on_gpu else []),
         torch.inference_mode(False),
         torch.enable_grad(),
     ):
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        if state is not None:
-            torch.set_rng_state(state["cpu"])
-            if on_gpu and "cuda" in state:
-                torch.cuda.set_rng_state(state["cuda"], device)
+        defaults = {d.type: default_generator(d) for d in devices}
+        members = []
+        if len(seeds) > 1:
+            members = [{d.type: torch.Generator(d) for d in devices} for _ in seeds]
+        for generators, seed in zip([defaults, *members], [seeds[0], *seeds], strict=False):
+            for generator in generators.values():
+                generator.manual_seed(seed)
+        for generators, state in zip([defaults, *members], states or [], strict=False):
+            for name in generators.keys() & state.keys():
+                generators[name].set_state(state[name])
         dtype = torch.get_default_dtype()
         torch.set_default_dtype(torch.float32)
         try:
-            yield
+            with member_generators(members):
+                yield
         finally:
             torch.set_default_dtype(dtype)
 
 
-def generator_state(device):
-    """State of the generators that a training on this device uses."""
-    state = {"cpu": torch.get_rng_state()}
-    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+def generator_states(device):
+    """States of the default generators and of those of the members."""
+    devices = [torch.device("cpu"), *([device] if device.type == "cuda" else [])]
+    defaults = {d.type: default_generator(d) for d in devices}
+    return [
+        {name: generator.get_state() for name, generator in generators.items()}
+        for generators in (defaults, *current_generators())
+    ]
 
 
 def draw_seed(random_state):
@@ -61,6 +81,13 @@ def draw_seed(random_state):
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def draw_seeds(random_state, n_members):
+    """Draw the seeds that detectors of one member would draw one after the other."""
+    if random_state is not None:
+        random_state = check_random_state(random_state)
+    return [draw_seed(random_state) for _ in range(n_members)]
 
 
 def choose_device(device, trained_on=None):
@@ -123,8 +150,12 @@ class BatchInvariantLinear(TorchFunctionMode):
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        function = self.linear if func is torch.nn.functional.linear else func
-        return function(*args, **(kwargs or {}))
+        functions = {
+            torch.nn.functional.linear: self.linear,
+            torch.baddbmm: self.baddbmm,
+            torch.bmm: self.bmm,
+        }
+        return functions.get(func, func)(*args, **(kwargs or {}))
 
     @staticmethod
     def linear(input, weight, bias=None):
@@ -134,6 +165,16 @@ class BatchInvariantLinear(TorchFunctionMode):
         if bias is None:
             return (weight @ input.T).T
         return torch.addmm(bias[:, None], weight, input.T).T
+
+    @staticmethod
+    def baddbmm(bias, input, weight):
+        """Affine maps of several members with the rows as columns."""
+        return torch.baddbmm(bias.mT, weight.mT, input.mT).mT
+
+    @staticmethod
+    def bmm(input, weight):
+        """Linear maps of several members with the rows as columns."""
+        return torch.bmm(weight.mT, input.mT).mT
 
 
 @contextmanager

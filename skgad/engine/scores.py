@@ -1,6 +1,5 @@
 """Scores after the training: block by block, finalized on all training rows."""
 
-from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -19,7 +18,7 @@ BLOCK_ROWS = 1024
 BLOCK_IMAGES = 128
 
 
-def map_rows(ensemble, table, function, positions=None):
+def map_rows(ensemble, table, function, positions=None, dim=0):
     """Apply a function of blocks of rows to a table.
 
     Parameters
@@ -32,10 +31,12 @@ def map_rows(ensemble, table, function, positions=None):
         Takes a tensor of shape (block_rows, n_features) and returns one with as many rows.
     positions : ndarray of int or None, default=None
         Positions of the rows to use. None uses all rows.
+    dim : int, default=0
+        Dimension of the rows in the results.
 
     Returns
     -------
-    results : ndarray of shape (n_rows, ...)
+    results : ndarray of shape (n_rows, ...), or with the rows in another dimension
     """
     n_rows = table.shape[0] if positions is None else len(positions)
     n = ensemble.block_rows
@@ -45,49 +46,56 @@ def map_rows(ensemble, table, function, positions=None):
         parts = map(function, blocks(table, n, ensemble.device, positions))
         first = next(parts)
         # Collecting many small results would fragment the memory.
-        results = first.new_empty((n_rows, *first.shape[1:]), device="cpu")
+        shape = (*first.shape[:dim], n_rows, *first.shape[dim + 1 :])
+        results = first.new_empty(shape, device="cpu")
         for start, part in zip(range(0, n_rows, n), chain([first], parts), strict=True):
-            results[start : start + n] = part[: n_rows - start]
+            n_taken = min(n, n_rows - start)
+            results.narrow(dim, start, n_taken).copy_(part.narrow(dim, 0, n_taken))
     return results.numpy()
 
 
-def apply_to_codes(ensemble, table, function, positions=None):
-    """Apply a function of blocks of codes, which games see in place of rows, to a table."""
-    return map_rows(ensemble, table, lambda x: function(ensemble.to_codes(x)), positions)
+def applying(ensemble, table):
+    """Return `apply` of the hooks of a game, for functions of codes, which it sees as rows."""
+
+    def apply(function, positions=None):
+        dim = len(ensemble.game.leading_shape)
+        return map_rows(ensemble, table, lambda x: function(ensemble.to_codes(x)), positions, dim)
+
+    return apply
 
 
 def prepare(ensemble, rows):
-    """Prepare the games with the training rows before the first mini-batch."""
+    """Prepare the game with the training rows before the first mini-batch."""
     ensemble.eval()  # training starts with a call of `train`
-    ensemble.prepare(partial(apply_to_codes, ensemble, rows.table), rows.known_labels)
+    ensemble.prepare(applying(ensemble, rows.table), rows.known_labels)
 
 
 def finalize(ensemble, rows):
-    """Finalize the games with the training rows, and score these rows.
+    """Finalize the game with the training rows, and score these rows.
 
     Returns
     -------
     train_scores : ndarray of shape (n_samples,), float64
     """
     ensemble.eval()
-    ensemble.finalize(partial(apply_to_codes, ensemble, rows.table), rows.known_labels)
+    ensemble.finalize(applying(ensemble, rows.table), rows.known_labels)
     return score_training_rows(ensemble, rows.table, rows.known_labels)
 
 
 def score_training_rows(ensemble, table, labels):
     """Finish the scores, set the units of the members, and return the training scores."""
-    apply, positions = partial(apply_to_codes, ensemble, table), np.flatnonzero(labels != -1)
-    for game in ensemble.scorers:
-        game.finished = None
-        if game.score_type in FINISHED_SCORES:
-            game.finished = FINISHED_SCORES[game.score_type](game, apply, positions)
+    apply, positions = applying(ensemble, table), np.flatnonzero(labels != -1)
+    game = ensemble.scorer
+    game.finished = None
+    if game.score_type in FINISHED_SCORES:
+        game.finished = FINISHED_SCORES[game.score_type](game, apply, positions)
     member_scores = map_rows(ensemble, table, lambda x: ensemble.member_scores(x).T)
     if not np.isfinite(member_scores).all():
         raise ValueError(
             "The anomaly scores of some training rows are not finite. Scale the features, for "
             "example with StandardScaler or MinMaxScaler, or lower the learning rate 'lr'."
         )
-    if len(ensemble.games) > 1:
+    if ensemble.n_members > 1:
         ensemble.calibrate(member_scores)
     return -ensemble.combine(torch.from_numpy(member_scores.T)).numpy()
 

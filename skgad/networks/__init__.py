@@ -5,6 +5,8 @@ The ``networks`` parameter of a detector accepts any object with the three metho
 return any module, and ``discriminator(*n_inputs)``, which returns a :class:`Discriminator`. A
 further method with the name of one network of the method, such as ``d_xz``, builds that network
 instead.
+
+With several members, the networks of all members are computed together. :func:`stacking` tells how.
 """
 
 from ._build import build
@@ -13,6 +15,7 @@ from ._discriminator import Discriminator
 from ._layers import hidden_layers, linear, mlp
 from ._mlp import MLP
 from ._spectral_norm import SpectralNorm, spectrally_normalized
+from ._stack import stacking
 
 __all__ = [
     "MLP",
@@ -25,4 +28,5 @@ __all__ = [
     "linear",
     "mlp",
     "spectrally_normalized",
+    "stacking",
 ]

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from ._discriminator import Discriminator
-from ._layers import activation_layer, glorot, hidden_layers, linear
+from ._layers import Dropout, activation_layer, glorot, hidden_layers, linear
 
 OUTPUT_ACTIVATIONS = {None: nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
@@ -234,7 +234,7 @@ class ConvNet(BaseEstimator):
             layers += [glorot(convolution)]
             layers += [nn.BatchNorm2d(n_outputs)] if batch_norm else []
             layers += [activation_layer(self.activation)]
-            layers += [nn.Dropout(dropout)] if dropout else []
+            layers += [Dropout(dropout)] if dropout else []
         return layers
 
     def _transposed_convolutions(self, shapes):

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
+
+from ._random import empty_like, fill
 
 ACTIVATIONS = {
     "elu": nn.ELU,
@@ -12,6 +14,25 @@ ACTIVATIONS = {
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
 }
+
+
+class Dropout(nn.Dropout):
+    """Dropout that draws the mask of each member of an ensemble from its own generator.
+
+    On the CPU, its masks are those of :class:`torch.nn.Dropout`.
+
+    Parameters
+    ----------
+    p : float
+        Probability of dropping a unit.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop units during training."""
+        if not self.training or not self.p:
+            return x
+        kept = fill(empty_like(x), Tensor.bernoulli_, 1 - self.p)
+        return x * (kept.div_(1 - self.p) if self.p < 1 else kept)
 
 
 def glorot(layer):
@@ -75,7 +96,7 @@ def hidden_layers(
     for n_inputs, n_outputs in zip(sizes, sizes[1:], strict=False):
         layers += [linear(n_inputs, n_outputs), activation_layer(activation)]
         if dropout:
-            layers.append(nn.Dropout(dropout))
+            layers.append(Dropout(dropout))
     return nn.Sequential(*layers)
 
 

@@ -103,7 +103,7 @@ def test_images_can_be_used_in_pipelines_and_searches(device):
 
 def test_spectral_normalization_includes_convolutions(device):
     detector = image_detector("ALAD", device, spectral_norm=True).fit(pixels())
-    game = detector.net_.module_.games[0]
+    game = detector.net_.module_.game
     for network in (game.encoder, game.d_xz, game.d_xx):
         wrapped = [m.layer for m in network.modules() if isinstance(m, SpectralNorm)]
         assert any(isinstance(layer, nn.Conv2d) for layer in wrapped)

@@ -142,7 +142,7 @@ def test_encoder_and_decoder_move_after_the_discriminators(device):
     seen = []
 
     def record(net):
-        games = net.module_.games[0].state_dict().items()
+        games = net.module_.game.state_dict().items()
         seen.append({name: tensor.cpu().numpy().copy() for name, tensor in games})
 
     spies = [Spy("on_grad_computed", record), Spy("on_batch_end", record)]
@@ -158,7 +158,7 @@ def test_encoder_and_decoder_move_after_the_discriminators(device):
 
 def test_the_discriminator_of_codes_is_optional(device):
     detector = tiny("ALAD", device=device, latent_discriminator=False).fit(table())
-    assert detector.net_.module_.games[0].d_zz is None
+    assert detector.net_.module_.game.d_zz is None
     assert not [name for name in state(detector) if "d_zz" in name]
     with_it = tiny("ALAD", device=device).fit(table())
     assert [name for name in state(with_it) if "d_zz" in name]
@@ -191,7 +191,7 @@ def test_scores_agree_with_their_formulas(score_type, device):
 @pytest.mark.parametrize("score_type", ["features", "l1", "l2", "logits", "combined"])
 def test_detector_uses_its_score_type(score_type, device):
     detector = tiny("ALAD", device=device, score_type=score_type).fit(table())
-    scorer = detector.net_.module_.scorers[0]
+    scorer = detector.net_.module_.scorer
     assert scorer.score_type == score_type
     with torch.no_grad():
         scores = scorer.score(torch.from_numpy(table().astype(np.float32)).to(device))
@@ -209,7 +209,7 @@ def test_the_score_type_does_not_change_the_training(device):
 
 def test_codes_and_reconstructions_are_outputs_of_the_networks(device):
     detector = tiny("ALAD", device=device).fit(table())
-    game = detector.net_.module_.scorers[0]
+    game = detector.net_.module_.scorer
     codes = output(game.encoder, table())
     np.testing.assert_allclose(detector.transform(table()), codes, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(
@@ -236,7 +236,7 @@ def test_dropout_is_active_only_during_training(device):
     networks = MLP(hidden_layer_sizes=(8,), dropout=0.5)
     detector = tiny("ALAD", device=device, networks=networks).fit(table())
     assert_same_bits(detector.score_samples(table()), detector.score_samples(table()))
-    scorer = detector.net_.module_.scorers[0]
+    scorer = detector.net_.module_.scorer
     x = table()[:5]
     x_hat = output(scorer.decoder, output(scorer.encoder, x))
     expected = np.abs(
@@ -283,21 +283,21 @@ def largest_singular_values(network):
 def test_spectral_norm_normalizes_encoder_and_discriminators(device):
     params = {"device": device, "max_epochs": 20, "lr": 1e-2, "ema_decay": None}
     normal = tiny("ALAD", spectral_norm=True, **params).fit(table())
-    (game,) = normal.net_.module_.games
+    game = normal.net_.module_.game
     for name in ("encoder", "d_xz", "d_xx", "d_zz"):
         values = largest_singular_values(getattr(game, name))
         assert len(values) == 2
         np.testing.assert_allclose(values, 1, rtol=0.05, err_msg=name)
     assert max(abs(np.subtract(largest_singular_values(game.decoder), 1))) > 0.1
     plain = tiny("ALAD", spectral_norm=False, **params).fit(table())
-    (game,) = plain.net_.module_.games
+    game = plain.net_.module_.game
     for name in ("encoder", "d_xz", "d_xx", "d_zz"):
         assert max(abs(np.subtract(largest_singular_values(getattr(game, name)), 1))) > 0.1
 
 
 def test_ablations_can_be_combined(device):
     detector = tiny("ALAD", device=device, spectral_norm=True, latent_discriminator=False)
-    (game,) = detector.fit(table()).net_.module_.games
+    game = detector.fit(table()).net_.module_.game
     assert game.d_zz is None
     np.testing.assert_allclose(largest_singular_values(game.d_xx), 1, rtol=0.1)
 
@@ -311,7 +311,7 @@ class Affine(MLP):
 
 def test_a_network_of_a_single_layer_is_normalized(device):
     detector = tiny("ALAD", device=device, spectral_norm=True, networks=Affine((8,)))
-    (game,) = detector.set_params(max_epochs=10).fit(table()).net_.module_.games
+    game = detector.set_params(max_epochs=10).fit(table()).net_.module_.game
     np.testing.assert_allclose(largest_singular_values(game.encoder), 1, rtol=0.1)
 
 
@@ -319,7 +319,7 @@ def test_averaged_weights_are_normalized(device):
     detector = tiny(
         "ALAD", device=device, spectral_norm=True, ema_decay=0.9, max_epochs=20, lr=1e-3
     ).fit(table())
-    (game,) = detector.net_.module_.averages
+    game = detector.net_.module_.averaged_game
     for name in ("encoder", "d_xz", "d_xx", "d_zz"):
         np.testing.assert_allclose(largest_singular_values(getattr(game, name)), 1, rtol=0.05)
 
@@ -370,7 +370,7 @@ def test_networks_of_the_paper_can_be_trained(n_samples, device):
     """Batch-norm fails on a single row, which 49 rows in mini-batches of 16 would leave."""
     rows = table(n_samples)
     detector = tiny("ALAD", device=device, networks=PaperNetworks(), ema_decay=0.9).fit(rows)
-    (game,) = detector.net_.module_.games
+    game = detector.net_.module_.game
     assert isinstance(game.d_xz.branches[0][1], nn.BatchNorm1d)
     statistics = game.d_xz.branches[0][1]
     # Real and fake pairs, two moves, three mini-batches and two epochs.
@@ -378,7 +378,7 @@ def test_networks_of_the_paper_can_be_trained(n_samples, device):
     order = np.random.RandomState(0).permutation(n_samples)
     scores = detector.score_samples(rows)
     assert_same_bits(detector.score_samples(rows[order]), scores[order])
-    codes = output(detector.net_.module_.scorers[0].encoder, rows)
+    codes = output(detector.net_.module_.scorer.encoder, rows)
     np.testing.assert_allclose(detector.transform(rows), codes, rtol=1e-3, atol=1e-5)
 
 

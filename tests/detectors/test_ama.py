@@ -157,7 +157,7 @@ def test_a_move_changes_the_networks_of_its_player_only(device):
     seen = []
 
     def record(net):
-        parameters = net.module_.games[0].named_parameters()
+        parameters = net.module_.game.named_parameters()
         seen.append({name: p.detach().cpu().numpy().copy() for name, p in parameters})
 
     spies = [Spy("on_grad_computed", record), Spy("on_batch_end", record)]
@@ -465,7 +465,7 @@ def test_known_outliers_are_used_without_negatives_and_during_the_warm_up(negati
 
 def r_scores(detector, X):
     """Equation (5), computed in torch from the public reconstructions."""
-    critic = detector.net_.module_.games[0].critic
+    critic = detector.net_.module_.game.critic
     device = next(critic.parameters()).device
     x, x_hat = (
         torch.as_tensor(part, dtype=torch.float32, device=device)
@@ -493,7 +493,7 @@ def test_scores_agree_with_the_paper(labels, device):
     R_train = R_train if labels is None else R_train[labels != -1]
     expected = np.abs(R - R_train.mean()) / R_train.std()
     np.testing.assert_allclose(-detector.score_samples(X), expected, rtol=1e-3, atol=1e-3)
-    game = detector.net_.module_.games[0]
+    game = detector.net_.module_.game
     assert game.r_mean.item() == pytest.approx(R_train.mean(), rel=1e-4)
     assert game.r_std.item() == pytest.approx(R_train.std(), rel=1e-4)
     assert {"r_mean", "r_std"} <= set(game.state_dict())
@@ -505,7 +505,7 @@ def test_scores_agree_with_the_paper(labels, device):
 
 def test_the_likelihood_ranks_as_the_density_and_does_not_underflow(device):
     detector = make_detector(device, max_epochs=5, score_type="likelihood").fit(table())
-    game = detector.net_.module_.games[0]
+    game = detector.net_.module_.game
     X = table(n_samples=200, seed=1)
     density = norm(game.r_mean.item(), game.r_std.item()).pdf(r_scores(detector, X))
     scores = detector.score_samples(X)
@@ -565,7 +565,7 @@ def test_betas_can_be_set(device):
 @pytest.mark.parametrize("kind", ["inlier", "outlier"])
 def test_samples_are_decoded_from_the_codes_of_training_rows(kind, device):
     detector = make_detector(device, max_epochs=5).fit(table())
-    game = detector.net_.module_.games[0]
+    game = detector.net_.module_.game
     drawn = []
     game.decoder.register_forward_hook(lambda module, inputs, output: drawn.append(inputs[0]))
     rows = detector.sample(1000, kind=kind, random_state=0)
@@ -597,7 +597,7 @@ def test_codes_of_known_outliers_are_not_stored(device):
     rows = table()
     rows[LABELS == -1] += 50
     detector = make_detector(device).fit(rows, labels=LABELS)
-    kept = detector.net_.module_.games[0].codes.cpu().numpy()
+    kept = detector.net_.module_.game.codes.cpu().numpy()
     normal, outliers = (detector.transform(rows[LABELS != -1]), detector.transform(rows[-6:]))
     np.testing.assert_allclose(np.unique(kept, axis=0), np.unique(normal, axis=0), rtol=1e-6)
     assert not np.isin(outliers[:, 0], kept[:, 0]).any()
@@ -605,7 +605,7 @@ def test_codes_of_known_outliers_are_not_stored(device):
 
 def test_stored_codes_are_spread_over_all_training_rows(device):
     detector = make_detector(device, max_epochs=1, batch_size=512).fit(table(n_samples=3500))
-    kept = detector.net_.module_.games[0].codes.cpu().numpy()
+    kept = detector.net_.module_.game.codes.cpu().numpy()
     assert len(np.unique(kept, axis=0)) == 1000
     everything = detector.transform(table(n_samples=3500))
     np.testing.assert_allclose(kept[0], everything[0], rtol=1e-6)

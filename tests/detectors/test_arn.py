@@ -88,7 +88,7 @@ def losses_of_batch(game, x, labels=None, seed=0):
 
 def scorer(detector):
     """The game of a detector with one member."""
-    return detector.net_.module_.scorers[0]
+    return detector.net_.module_.scorer
 
 
 # -------------------------------------------------------------------- the algorithm in numpy
@@ -330,7 +330,7 @@ def test_a_move_changes_only_the_parameters_of_its_player(params, device):
     seen = []
 
     def record(net):
-        parameters = net.module_.games[0].named_parameters()
+        parameters = net.module_.game.named_parameters()
         seen.append({name: p.detach().cpu().numpy().copy() for name, p in parameters})
 
     spies = [Spy("on_grad_computed", record), Spy("on_batch_end", record)]
@@ -656,7 +656,7 @@ def test_groups_are_kept_when_training_is_resumed(go_on, device):
     detector = detector.fit(X) if go_on == "warm_start" else detector.partial_fit(X)
     assert detector.categorical_groups_ == GROUPS
     assert_one_hot(detector.sample(50, random_state=0))
-    assert not np.array_equal(before["games.0.moments"], state(detector)["games.0.moments"])
+    assert not np.array_equal(before["game.moments"], state(detector)["game.moments"])
     anew = detector.set_params(warm_start=False).fit(X)
     assert anew.categorical_groups_ == GROUPS[1:]
 

@@ -415,7 +415,7 @@ def test_a_single_member_keeps_the_score_of_the_paper(name, device):
     detector = fitted(name, device, n_members=1)
     x = torch.from_numpy(table().astype(np.float32)).to(device)
     with torch.no_grad():
-        scores = detector.net_.module_.scorers[0].score(x).cpu().numpy()
+        scores = detector.net_.module_.scorer.score(x).cpu().numpy()
     np.testing.assert_allclose(detector.score_samples(table()), -scores, rtol=1e-4, atol=1e-6)
 
 
@@ -581,7 +581,7 @@ def test_a_subclass_with_other_defaults_trains_with_them(device):
     detector = LessAveragedALAD(**params).fit(table())
     expected = ALAD(ema_decay=0.5, latent_weight=0.2, **params).fit(table())
     assert_same_bits(state(detector), state(expected))
-    assert detector.net_.module_.games[0].momentum == 0.9
+    assert detector.net_.module_.game.momentum == 0.9
 
 
 @every_detector

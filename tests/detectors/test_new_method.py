@@ -126,8 +126,8 @@ def test_the_games_are_prepared_once_before_the_first_mini_batch(device):
         assert all(torch.equal(center, game.center) for center in centers)
         assert game.center.abs().sum() > 0
     detector.fit(rows + 1)  # continues, and keeps the center
-    after = detector.net_.module_.games[0]
-    assert torch.equal(after.center, detector.net_.module_.games[0].seen[-1])
+    after = detector.net_.module_.game
+    assert torch.equal(after.center, detector.net_.module_.game.seen[-1])
     assert sum(isinstance(entry, tuple) for entry in after.seen) == 1
 
 

@@ -113,7 +113,7 @@ def test_scores_agree_with_the_equations_of_the_paper(device):
     x = torch.tensor(X, dtype=torch.float32, device=device)
     for score_type in ("discriminator", "features", "combined"):
         detector = tiny(device, score_type=score_type).fit(X)
-        g = detector.net_.module_.scorers[0]
+        g = detector.net_.module_.scorer
         with torch.no_grad():
             x_hat = g.decoder(g.encoder(x))
             if score_type == "discriminator":
@@ -130,7 +130,7 @@ def test_scores_have_no_ties_where_the_sigmoid_saturates():
     X = table(200)
     detector = tiny(max_epochs=5, score_type="discriminator").fit(X)
     with torch.no_grad():
-        detector.net_.module_.scorers[0].d_xx.head.bias += 30  # the sigmoid is 1 for all rows
+        detector.net_.module_.scorer.d_xx.head.bias += 30  # the sigmoid is 1 for all rows
     assert len(np.unique(detector.score_samples(X))) > 190
 
 

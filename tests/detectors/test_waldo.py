@@ -299,7 +299,7 @@ def test_a_move_changes_only_the_parameters_of_its_player(cls, expected, device)
     seen = []
 
     def record(net):
-        parameters = net.module_.games[0].named_parameters()
+        parameters = net.module_.game.named_parameters()
         seen.append({name: p.detach().cpu().numpy().copy() for name, p in parameters})
 
     spies = [Spy("on_grad_computed", record), Spy("on_batch_end", record)]
@@ -592,13 +592,13 @@ def test_samples_from_the_prior_have_its_scale(kind, device):
 def codes_of_sample(detector, network, **options):
     """Codes that a decoder receives while sampling."""
     seen = []
-    hook = getattr(detector.net_.module_.scorers[0], network).register_forward_hook(
+    hook = getattr(detector.net_.module_.scorer, network).register_forward_hook(
         lambda module, inputs, output: seen.append(inputs[0].cpu().numpy())
     )
     rows = detector.sample(10_000, random_state=0, **options)
     hook.remove()
     codes = np.concatenate(seen)[:10_000]
-    made = getattr(detector.net_.module_.scorers[0], network)
+    made = getattr(detector.net_.module_.scorer, network)
     np.testing.assert_allclose(rows, numpy_output(made, codes), rtol=1e-3, atol=1e-4)
     return codes
 
@@ -628,7 +628,7 @@ def test_codes_are_taken_from_all_parts_of_a_large_table(device, monkeypatch):
 @pytest.mark.parametrize("cls", [WALDO, CoRA])
 def test_both_decoders_reconstruct(cls, device):
     detector = make(cls, device=device).fit(table(), labels=LABELS)
-    made, x = detector.net_.module_.scorers[0], table(seed=1).astype(np.float32)
+    made, x = detector.net_.module_.scorer, table(seed=1).astype(np.float32)
     for kind, network in (("inlier", made.decoder), ("outlier", made.outlier_decoder)):
         expected = numpy_output(network, numpy_output(made.encoder, x))
         rows = detector.reconstruct(x, kind=kind)

@@ -150,4 +150,4 @@ def test_inspect_runs_again_in_a_new_fit(device):
     detector = Hooked(device=device, max_epochs=1).fit(table(5))
     calls = calls_during(detector.fit, table(6, n_features=3))
     assert calls[0] == ("inspect", (6, 3), {"strength": 0.5})
-    assert detector.net_.module_.games[0].found == 3
+    assert detector.net_.module_.game.found == 3

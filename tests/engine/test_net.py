@@ -37,7 +37,7 @@ def test_only_the_yielded_player_moves_and_has_moved_when_the_yield_returns(name
         device, optimizer=optimizer, lr=0.1, batch_size=-1, max_epochs=3, **params
     )
     trained.partial_fit(Rows(ROWS, device=device))  # with momentum from the second round on
-    seen = trained.module_.games[0].seen
+    seen = trained.module_.game.seen
     assert len(seen) == 12
     for start, left, right, end in zip(*[iter(seen)] * 4, strict=True):
         assert moved(start, left) == {"a", "c"}

@@ -115,7 +115,7 @@ def test_gradients_are_clipped_for_each_player(clipped, device):
         callbacks=[GradientNormClipping(0.1)] if clipped else [],
     )
     trained.partial_fit(Rows(table(n_features=3).astype(np.float32), device=device))
-    seen = trained.module_.games[0].seen
+    seen = trained.module_.game.seen
     steps = [
         math.sqrt(sum(((after[k] - before[k]) ** 2).sum() for k in before))
         for before, after in zip(seen, seen[1:], strict=False)

@@ -1,0 +1,311 @@
+"""Networks of several members of an ensemble as one network with a leading dimension."""
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from functools import partial
+from inspect import ismethod
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.linalg import vector_norm
+from torch.nn.functional import layer_norm
+
+from ._discriminator import Discriminator
+from ._layers import Dropout
+from ._random import as_member, member_generators
+from ._spectral_norm import SpectralNorm
+
+#: Layers without parameters that treat all numbers alike.
+ELEMENTWISE = {
+    *(nn.CELU, nn.ELU, nn.GELU, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Identity),
+    *(nn.LeakyReLU, nn.LogSigmoid, nn.Mish, nn.ReLU, nn.ReLU6, nn.SELU, nn.Sigmoid, nn.SiLU),
+    *(nn.Softplus, nn.Softsign, nn.Tanh, Dropout),
+}
+
+#: How a network computes all members.
+Stacking = Literal["batched", "vmap", "one by one"]
+
+
+class StackedLinear(nn.Module):
+    """Affine layers of several members, as one batched matrix product."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None):
+        super().__init__()
+        self.weight = weight  # (n_members, n_outputs, n_inputs)
+        self.bias = bias  # (n_members, n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Affine maps of x, of shape (n_members, n_rows, n_inputs) or the same for all members."""
+        return self.map(x, self.weight)
+
+    def map(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Output for another weight."""
+        x = x.expand(len(weight), *x.shape[-2:])
+        if self.bias is None:
+            return torch.bmm(x, weight.mT)
+        return torch.baddbmm(self.bias.unsqueeze(-2), x, weight.mT)
+
+
+class StackedSpectralNorm(nn.Module):
+    """Affine layers of several members, each divided by its largest singular value."""
+
+    u: Tensor
+
+    def __init__(self, layer: StackedLinear, u: Tensor):
+        super().__init__()
+        self.layer = layer
+        self.register_buffer("u", u)  # (n_members, n_outputs)
+
+    @torch.no_grad()
+    def iterate(self) -> None:
+        """Make one step of the power iteration for the first left singular vectors."""
+        matrix = self.layer.weight
+        u = (matrix @ (self.u.unsqueeze(-2) @ matrix).mT).squeeze(-1)
+        self.u.copy_(u / vector_norm(u, dim=-1, keepdim=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output of the layers with the normalized weights."""
+        if self.training:
+            self.iterate()
+        weight = self.layer.weight
+        norms = vector_norm(self.u.clone().unsqueeze(-2) @ weight, dim=-1, keepdim=True)
+        return self.layer.map(x, weight / norms)
+
+
+class StackedLayerNorm(nn.Module):
+    """Layer normalization over the last dimension, with the affine maps of several members."""
+
+    def __init__(self, layer: nn.LayerNorm, weight: Tensor | None, bias: Tensor | None):
+        super().__init__()
+        self.shape, self.eps = layer.normalized_shape, layer.eps
+        self.weight, self.bias = weight, bias  # (n_members, n_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize each row."""
+        x = layer_norm(x, self.shape, eps=self.eps)
+        x = x if self.weight is None else x * self.weight.unsqueeze(-2)
+        return x if self.bias is None else x + self.bias.unsqueeze(-2)
+
+
+class StackedModule(nn.Module):
+    """Any module, whose parameters and buffers have a leading dimension of members.
+
+    In training, the members are computed by :func:`torch.vmap`. If the module does not allow it,
+    and for scores, which must not depend on the batch to the last bit, they are computed one by
+    one. Methods of the module can be called, too.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module of the first member, with the tensors of all members in place of its own.
+    stacking : {"vmap", "one by one"}
+        How the members are computed. "vmap" becomes "one by one" if it turns out to be impossible.
+    """
+
+    def __init__(self, module: nn.Module, stacking: Stacking):
+        super().__init__()
+        self.module = module
+        self.stacking = stacking
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Outputs of the members, stacked."""
+        return self._call("forward", *inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "module":  # not there yet
+                raise
+            value = getattr(self.module, name)
+            return partial(self._call, name) if ismethod(value) else value
+
+    def _call(self, name: str, *inputs: Any) -> Any:
+        """Call a method for each member."""
+        method = _Method(self.module, name)
+        state = {**dict(method.named_parameters()), **dict(method.named_buffers())}
+        n_members = len(next(iter(state.values())))
+        if self.training and self.stacking == "vmap":
+            try:
+                with member_generators(()):
+                    call = partial(functional_call, method)
+                    return torch.vmap(call, randomness="different")(state, inputs)
+            except RuntimeError:  # also if the module itself fails, which will be seen below
+                self.stacking = "one by one"
+        states = zip(*(tensor.unbind() for tensor in state.values()), strict=True)
+        outputs = []
+        for k, (tensors, parts) in enumerate(zip(states, _parts(inputs, n_members), strict=True)):
+            with as_member(k):
+                member_state = dict(zip(state, tensors, strict=True))
+                outputs.append(functional_call(method, member_state, parts))
+        return _stack_outputs(outputs)
+
+
+class _Method(nn.Module):
+    """A method of a module as a module, because ``functional_call`` calls modules only."""
+
+    def __init__(self, module: nn.Module, name: str):
+        super().__init__()
+        self.module, self.name = module, name
+        self.training = module.training
+
+    def forward(self, *inputs: Any) -> Any:
+        call = self.module if self.name == "forward" else getattr(self.module, self.name)
+        return call(*inputs)
+
+
+def _parts(inputs: Any, n_members: int) -> list[Any]:
+    """Inputs of each member, from tensors or tuples of tensors with a leading dimension."""
+    if isinstance(inputs, tuple):
+        parts = [_parts(x, n_members) for x in inputs]
+        return [tuple(part) for part in zip(*parts, strict=True)] if parts else [()] * n_members
+    return list(inputs.unbind())
+
+
+def _stack_outputs(outputs: list[Any]) -> Any:
+    """Stack tensors, or tuples of tensors, of the members."""
+    if isinstance(outputs[0], tuple):
+        return tuple(map(_stack_outputs, map(list, zip(*outputs, strict=True))))
+    return torch.stack(outputs)
+
+
+class Stack:
+    """Stack the modules of several members, keeping what they share within a member.
+
+    A network that consists of affine layers, layer normalization, spectral normalization, dropout
+    and elementwise activations, in sequential modules and in :class:`Discriminator`, is computed
+    by batched matrix products. Any other part of it becomes a :class:`StackedModule`.
+    """
+
+    def __init__(self) -> None:
+        self.stacked: dict[int, Any] = {}  # by the id of what the first member has
+
+    def module(self, modules: Sequence[nn.Module]) -> nn.Module:
+        """Stack modules of one structure."""
+        return self._once(modules, self._new_module)
+
+    def _once(self, parts: Sequence[Any], make: Callable[[Sequence[Any]], Any]) -> Any:
+        key = id(parts[0])
+        if key not in self.stacked:
+            self.stacked[key] = make(parts)
+        return self.stacked[key]
+
+    def _new_module(self, modules: Sequence[nn.Module]) -> nn.Module:
+        first = modules[0]
+        kind = type(first)
+        if kind in ELEMENTWISE:
+            return first
+        if kind is nn.Dropout:
+            return Dropout(first.p).train(first.training)
+        made: nn.Module
+        if kind is nn.Linear:
+            made = StackedLinear(*self._tensors(modules, "weight", "bias"))
+        elif kind is nn.LayerNorm and len(first.normalized_shape) == 1:
+            made = StackedLayerNorm(first, *self._tensors(modules, "weight", "bias"))
+        elif kind is SpectralNorm and type(first.layer) is nn.Linear:
+            layer = self.module([module.layer for module in modules])
+            made = StackedSpectralNorm(layer, *self._tensors(modules, "u"))
+        elif is_container(first):
+            return self.with_stacked_parts(modules)
+        else:
+            return self._other_module(modules)
+        return made.train(first.training)
+
+    def _other_module(self, modules):
+        made = self.with_stacked_tensors(modules)
+        return StackedModule(made, "vmap").train(made.training)
+
+    def with_stacked_parts(self, modules: Sequence[nn.Module]) -> Any:
+        """Copy the first module, and replace its tensors and its submodules by stacked ones."""
+        made = self._copy_with_tensors(modules)
+        for name, child in modules[0]._modules.items():
+            if child is not None:
+                made._modules[name] = self.module([module._modules[name] for module in modules])
+        return made
+
+    def with_stacked_tensors(self, modules: Sequence[nn.Module]) -> nn.Module:
+        """Copy the first module, and replace its tensors by stacked ones, at all depths."""
+        made = self._copy_with_tensors(modules)
+        for name, child in modules[0]._modules.items():
+            if child is not None:
+                children = [module._modules[name] for module in modules]
+                made._modules[name] = self._once(children, self.with_stacked_tensors)
+        return made
+
+    def _copy_with_tensors(self, modules):
+        made = copy(modules[0])
+        for kind in ("_parameters", "_buffers", "_modules"):
+            made.__dict__[kind] = dict(made.__dict__[kind])
+        for tensors in (made._parameters, made._buffers):
+            tensors.update(zip(tensors, self._tensors(modules, *tensors), strict=True))
+        return made
+
+    def _tensors(self, modules, *names):
+        return [self._tensor([getattr(module, name) for module in modules]) for name in names]
+
+    def _tensor(self, tensors):
+        return None if tensors[0] is None else self._once(tensors, stack_tensors)
+
+
+def stack_tensors(tensors: Sequence[Tensor]) -> Tensor:
+    """Stack parameters or buffers of the members."""
+    shapes = {tuple(tensor.shape) for tensor in tensors}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"The networks of the members differ: one parameter has the shapes {sorted(shapes)}. "
+            "'networks' must build networks of the same structure for all members."
+        )
+    stacked = torch.stack([tensor.detach() for tensor in tensors])
+    if isinstance(tensors[0], nn.Parameter):
+        return nn.Parameter(stacked, requires_grad=tensors[0].requires_grad)
+    return stacked
+
+
+def is_container(module: nn.Module) -> bool:
+    """Whether a module only calls its submodules, in a way that suits any leading dimensions."""
+    cls = type(module)
+    if isinstance(module, Discriminator):
+        names = ("forward", "features", "judge")
+        return all(getattr(cls, name) is getattr(Discriminator, name) for name in names)
+    if isinstance(module, nn.Sequential):
+        return cls.forward is nn.Sequential.forward
+    return cls is nn.ModuleList
+
+
+def stacking(network: nn.Module) -> Stacking:
+    """Tell how a network of an ensemble computes all of its members.
+
+    The networks of a detector with several members have a leading dimension of members. Networks
+    of affine layers, layer normalization, dropout and activations are computed by batched matrix
+    products. Other modules are computed by :func:`torch.vmap` during training, or one by one if
+    they do not allow that.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Network of a fitted detector, such as ``detector.net_.module_.game.encoder``.
+
+    Returns
+    -------
+    stacking : {"batched", "vmap", "one by one"}
+        The slowest way that occurs in the network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skgad import WAE
+    >>> from skgad.networks import stacking
+    >>> X, _ = make_blobs(100, centers=1, random_state=0)
+    >>> detector = WAE(n_members=2, max_epochs=1, random_state=0).fit(X)
+    >>> stacking(detector.net_.module_.game.encoder)
+    'batched'
+    """
+    ways = {part.stacking for part in network.modules() if isinstance(part, StackedModule)}
+    for way in ("one by one", "vmap"):
+        if way in ways:
+            return way
+    return "batched"
