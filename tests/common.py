@@ -131,6 +131,15 @@ def build_game(detector, X=None):
     return detector.game_class.factory(detector.networks, X, detector.game_params())()
 
 
+def member_games(detector):
+    """The game of each member of a fitted detector, as one without a leading dimension."""
+    scorer = detector.net_.module_.scorer
+    for k in range(detector.n_members):
+        game = build_game(detector)
+        game.load_state_dict({name: tensor[k] for name, tensor in scorer.state_dict().items()})
+        yield game.to(detector.net_.module_.device).eval()
+
+
 def kinds(detector, verb):
     """Kinds of rows that a detector can generate ("sample") or "reconstruct"."""
     methods = {"sample": SAMPLERS, "reconstruct": RECONSTRUCTORS}[verb]

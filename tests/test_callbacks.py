@@ -11,8 +11,8 @@ from skgad.callbacks import WeightAveraging
 from skgad.networks import Discriminator
 
 
-def part_of(net, part="games"):
-    """The numbers of the games or of their averages, in float64."""
+def part_of(net, part="game"):
+    """The numbers of the game or of its averages, in float64."""
     return {
         name: array.astype(float) for name, array in numbers(getattr(net.module_, part)).items()
     }
@@ -57,7 +57,7 @@ def test_averages_equal_exponential_ones_computed_by_hand(warm_up, decay, device
     for t, current in enumerate(seen[1:]):
         d = min(decay, (1 + t) / (10 + t)) if warm_up else decay
         average = {name: d * average[name] + (1 - d) * current[name] for name in average}
-    kept = part_of(detector.net_, "averages")
+    kept = part_of(detector.net_, "averaged_game")
     assert kept.keys() == average.keys()
     weights = [name for name in kept if "running" not in name and "num_batches" not in name]
     for name in weights:
@@ -68,7 +68,7 @@ def test_averages_equal_exponential_ones_computed_by_hand(warm_up, decay, device
 
 def test_buffers_are_copied_and_not_averaged(device):
     detector, seen = train_and_record(device, WeightAveraging(0.9, warm_up=False))
-    kept, current = part_of(detector.net_, "averages"), part_of(detector.net_)
+    kept, current = part_of(detector.net_, "averaged_game"), part_of(detector.net_)
     statistics = [name for name in kept if "running" in name or "num_batches" in name]
     assert len(statistics) == 3
     for name in statistics:
@@ -81,7 +81,7 @@ def test_a_continued_training_continues_the_averages(device):
     twice, _ = train_and_record(device, averaging, max_epochs=2, warm_start=True)
     twice.fit(table())
     once, _ = train_and_record(device, averaging, max_epochs=4)
-    assert_same_bits(part_of(twice.net_, "averages"), part_of(once.net_, "averages"))
+    assert_same_bits(part_of(twice.net_, "averaged_game"), part_of(once.net_, "averaged_game"))
 
 
 def test_held_out_rows_do_not_update_the_averages(device):
@@ -108,18 +108,18 @@ def l1_by_hand(game, rows):
 
 def test_scores_come_from_the_averages(device):
     detector = tiny("ALAD", device=device, ema_decay=0.9, score_type="l1").fit(table())
-    games, averages = detector.net_.module_.games, detector.net_.module_.averages
+    module = detector.net_.module_
     scores = -detector.score_samples(table())
-    np.testing.assert_allclose(scores, l1_by_hand(averages[0], table()), rtol=1e-4)
-    assert abs(scores - l1_by_hand(games[0], table())).max() > 1e-3
+    np.testing.assert_allclose(scores, l1_by_hand(module.averaged_game, table()), rtol=1e-4)
+    assert abs(scores - l1_by_hand(module.game, table())).max() > 1e-3
 
 
 def test_without_averages_scores_come_from_the_last_weights(device):
     detector = tiny("ALAD", device=device, ema_decay=None, score_type="l1").fit(table())
     module = detector.net_.module_
-    assert module.averages is None
+    assert module.averaged_game is None
     scores = -detector.score_samples(table())
-    np.testing.assert_allclose(scores, l1_by_hand(module.games[0], table()), rtol=1e-4)
+    np.testing.assert_allclose(scores, l1_by_hand(module.game, table()), rtol=1e-4)
 
 
 def test_a_decay_of_zero_gives_the_last_weights(device):

@@ -52,8 +52,8 @@ class ARNGame(Game):
         self.encoder = build(networks, "encoder", "encoder", n_features, 2 * latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.discriminator = build(networks, "discriminator", "discriminator", n_features)
-        is_numeric = torch.ones(1, n_features)
-        is_numeric[:, [column for group in self.categorical_groups for column in group]] = 0
+        is_numeric = torch.ones(n_features)
+        is_numeric[[column for group in self.categorical_groups for column in group]] = 0
         self.register_buffer("is_numeric", is_numeric)
         self.register_buffer("moments", torch.zeros(2, n_features))
         self.register_buffer("n_batches", torch.tensor(0))
@@ -143,11 +143,12 @@ class ARNGame(Game):
         if self.training:
             self.n_batches += 1
             moments = torch.stack([x.mean(-2), x.square().mean(-2)], dim=-2)
-            self.moments.lerp_(moments, (1 / self.n_batches).clamp(min=0.001)[..., None, None])
+            share = (1 / self.n_batches.to(moments)).clamp(min=0.001)
+            self.moments.lerp_(moments, share[..., None, None])
 
     def noise_unit(self):
-        """Standard deviation of each numeric column, and 0 for categories; (..., 1, n_features)."""
-        mean, mean_square = self.moments.split(1, dim=-2)
+        """Standard deviation of each numeric column, and 0 for categories."""
+        mean, mean_square = self.moments.unbind(-2)
         return self.is_numeric * (mean_square - mean.square()).clamp(min=0).sqrt()
 
     def decode(self, z, choose):
@@ -166,10 +167,11 @@ class ARNGame(Game):
 
     def draw_variants(self, z):
         """Draw a variant from each code: first without the noise of the numbers, then with it."""
-        temperature = (self.annealing**self.n_batches).clamp(min=MIN_TEMPERATURE)[..., None, None]
+        temperature = (self.annealing ** self.n_batches.double()).clamp(min=MIN_TEMPERATURE)
+        temperature = temperature.to(z)[..., None, None]
         x_z = self.decode(z, lambda logits, _: draw_one_hot(logits, temperature))
-        scale = self.noise_scale * rand_like(z[..., :1])
-        return x_z, x_z + scale * self.noise_unit() * randn_like(x_z)
+        scale, unit = self.noise_scale * rand_like(z[..., :1]), self.noise_unit().unsqueeze(-2)
+        return x_z, x_z + scale * unit * randn_like(x_z)
 
     def encode(self, x):
         return self.posterior(x)[0]
@@ -183,12 +185,11 @@ class ARNGame(Game):
 
     def reconstruct_as_outlier(self, x):
         """Nearest draw that the discriminator calls an outlier. All rows share the noise."""
-        mean, log_var = self.posterior(x)
-        mean, log_var, unit = (t.unsqueeze(-3) for t in (mean, log_var, self.noise_unit()))
+        mean, log_var = (t.unsqueeze(-3) for t in self.posterior(x))
         z = mean + (log_var / 2).exp() * self.code_noise  # (..., n_draws, batch_size, latent_dim)
         x_v = self.decode(z, lambda logits, g: one_hot_argmax(logits + self.category_noise[..., g]))
         scale = torch.linspace(0, self.noise_scale, N_DRAWS).to(x)[:, None, None]
-        x_v = x_v + scale * unit * self.number_noise
+        x_v = x_v + scale * self.noise_unit()[..., None, None, :] * self.number_noise
         logits = self.discriminator(x_v.flatten(-3, -2)).unflatten(-1, x_v.shape[-3:-1])
         distances = (x.unsqueeze(-3) - x_v).norm(dim=-1).where(logits < 0, torch.inf)
         chosen = distances.argmin(-2).where(distances.isfinite().any(-2), logits.argmin(-2))

@@ -1,6 +1,5 @@
 """The skorch net that lets the players of a game move in turn."""
 
-import math
 from copy import deepcopy
 from typing import Any
 
@@ -148,18 +147,22 @@ class AdversarialNet(NeuralNet):
     def _read_losses(self):
         """Check the losses of the epoch, and average them over its mini-batches."""
         batches = self.history[-1]["batches"]
+        for batch in batches:
+            batch["train_loss"] = 0.0
         for player, losses in self.member_losses_.items():
-            weights = [b["train_batch_size"] for b in batches if f"{player}_loss" in b]
+            name = f"{player}_loss"
             losses = torch.stack(losses).double().numpy(force=True)  # waits for the device
-            for member_losses in losses.reshape(len(losses), -1):
-                for member, loss in enumerate(member_losses):
-                    if not math.isfinite(loss):
-                        member = member if len(member_losses) > 1 else None
-                        raise DivergenceError(player, float(loss), len(self.history), member)
-            means = losses.reshape(len(losses), -1).mean(1)
-            self.history.record(f"{player}_loss", float(np.average(means, weights=weights)))
-        for batch in batches[-1:]:  # the only one that is kept
-            batch.update({name: float(value) for name, value in batch.items() if "loss" in name})
+            losses = losses.reshape(len(losses), -1)
+            for position in np.argwhere(~np.isfinite(losses))[:1]:
+                member = int(position[1]) if losses.shape[1] > 1 else None
+                loss = float(losses[*position])
+                raise DivergenceError(player, loss, len(self.history), member)
+            played = [batch for batch in batches if name in batch]
+            for batch, loss in zip(played, losses.mean(1).tolist(), strict=True):
+                batch[name] = loss
+                batch["train_loss"] += loss
+            weights = [batch["train_batch_size"] for batch in played]
+            self.history.record(name, float(np.average(losses.mean(1), weights=weights)))
         del self.member_losses_
 
     def on_epoch_end(self, net, **kwargs):

@@ -1,8 +1,6 @@
 """A method of one's own, whole: the example of doc/user_guide/new_method.rst."""
 
-import torch
-
-from skgad.base import BaseDetector, Game, build
+from skgad.base import BaseDetector, Game, build, randn_like
 
 
 class DenoisingGame(Game):
@@ -16,8 +14,9 @@ class DenoisingGame(Game):
         self.decoder = build(networks, "decoder", "decoder", self.latent_dim, n_features)
 
     def play(self, x, labels=None):
-        x_noisy = x + self.noise * torch.randn_like(x)
-        yield "autoencoder", (x - self.reconstruct(x_noisy)).square().mean()
+        x_noisy = x + self.noise * randn_like(x)
+        errors = (x - self.reconstruct(x_noisy)).square().mean(-1)
+        yield "autoencoder", errors.mean(-1)
 
     def encode(self, x):
         return self.encoder(x)

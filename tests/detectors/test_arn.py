@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from common import SHARED, Spy, assert_same_bits, state, table
+from common import SHARED, Spy, assert_same_bits, member_games, state, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -759,7 +759,7 @@ def test_the_auto_threshold_of_an_ensemble_is_one_half_in_the_units_of_the_membe
     detector = make(device=device, max_epochs=20, **params).fit(table())
     X = 2 * table(n_samples=200, seed=1).astype(np.float32).astype(float)
     above, boundaries = [], []
-    for member in detector.net_.module_.scorers:
+    for member in member_games(detector):
         quartiles = np.percentile(-expected_logit(member, table().astype(np.float32)), [25, 50, 75])
         unit = quartiles[2] - quartiles[0]
         boundaries.append(-quartiles[1] / unit)
@@ -1012,7 +1012,7 @@ def test_the_variant_distance_is_in_units_of_the_spread(n_members, device):
         with torch.no_grad():
             distances = [
                 (x - member.reconstruct_as_outlier(x)).norm(dim=1).mean().item()
-                for member in detector.net_.module_.scorers
+                for member in member_games(detector)
             ]
     assert detector.variant_distance_ == pytest.approx(np.mean(distances) / spread, rel=1e-3)
 

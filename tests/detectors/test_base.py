@@ -23,6 +23,7 @@ from common import (
     differs,
     fitted,
     kinds,
+    member_games,
     state,
     table,
     tiny,
@@ -252,11 +253,10 @@ def test_the_validation_loss_uses_averaged_weights_in_evaluation_mode(device):
     assert not is_training_mode
     losses = {}
     with torch.no_grad():
-        for part in ("games", "averages"):
-            (game,) = getattr(detector.net_.module_, part)
-            losses[part] = game.validation_loss(x).item()
-    assert detector.history_[0, "valid_loss"] == pytest.approx(losses["averages"], rel=1e-5)
-    assert losses["games"] != pytest.approx(losses["averages"], rel=1e-3)
+        for part in ("game", "averaged_game"):
+            losses[part] = getattr(detector.net_.module_, part).validation_loss(x).item()
+    assert detector.history_[0, "valid_loss"] == pytest.approx(losses["averaged_game"], rel=1e-5)
+    assert losses["game"] != pytest.approx(losses["averaged_game"], rel=1e-3)
 
 
 @pytest.mark.parametrize(("n_samples", "fraction"), [(2, 0.9), (1, 0.1)])
@@ -426,7 +426,7 @@ def test_members_are_averaged_in_units_of_the_training_scores(name, device):
     def member_scores(rows):
         x = torch.from_numpy(rows.astype(np.float32)).to(device)
         with torch.no_grad():
-            scores = [game.score(x) for game in detector.net_.module_.scorers]
+            scores = [game.score(x) for game in member_games(detector)]
         return torch.stack(scores).cpu().double().numpy()
 
     low, median, high = np.percentile(member_scores(table()), [25, 50, 75], axis=1)[..., None]

@@ -23,17 +23,17 @@ class OneClassGame(Game):
     def __init__(self, networks, n_features, **params):
         super().__init__(**params)
         self.encoder = build(networks, "encoder", "encoder", n_features, 2)
-        self.register_buffer("center", torch.zeros(2))
+        self.register_buffer("center", torch.zeros(1, 2))
         self.seen = []
 
     def prepare(self, apply, labels):
         codes = apply(self.encode)
         self.seen.append((codes.shape, labels.shape))
-        self.center.copy_(torch.from_numpy(codes.mean(axis=0)))
+        self.center.copy_(torch.from_numpy(codes.mean(axis=-2, keepdims=True)))
 
     def play(self, x, labels=None):
         self.seen.append(self.center.clone())
-        yield "encoder", self.score(x).mean()
+        yield "encoder", self.score(x).mean(-1)
 
     def encode(self, x):
         return self.encoder(x)
@@ -56,7 +56,7 @@ class CriticGame(Game):
         self.critic = nn.Linear(n_features, 1)
 
     def play(self, x, labels=None):
-        yield "critic", self.score(x).square().mean()
+        yield "critic", self.score(x).square().mean(-1)
 
     def score(self, x):
         return self.critic(x).squeeze(-1)
@@ -119,15 +119,16 @@ def test_an_own_score_type_is_checked_where_the_detector_has_none():
 def test_the_games_are_prepared_once_before_the_first_mini_batch(device):
     rows = table(40)
     detector = OneClass(device=device, n_members=2, warm_start=True, **TINY).fit(rows)
-    for game in detector.net_.module_.games:
-        prepared, *centers = game.seen
-        assert prepared == ((40, 2), (40,))
-        assert len(centers) == 5
-        assert all(torch.equal(center, game.center) for center in centers)
-        assert game.center.abs().sum() > 0
+    game = detector.net_.module_.game
+    prepared, *centers = game.seen
+    assert prepared == ((2, 40, 2), (40,))
+    assert len(centers) == 5
+    assert all(torch.equal(center, game.center) for center in centers)
+    assert game.center.abs().sum(dim=(1, 2)).gt(0).all()
     detector.fit(rows + 1)  # continues, and keeps the center
     after = detector.net_.module_.game
-    assert torch.equal(after.center, detector.net_.module_.game.seen[-1])
+    assert torch.equal(after.center, game.center)
+    assert torch.equal(after.center, after.seen[-1])
     assert sum(isinstance(entry, tuple) for entry in after.seen) == 1
 
 

@@ -113,7 +113,7 @@ def test_scores_are_those_of_a_training_with_known_labels(name, n_members, devic
 def test_all_games_have_the_new_score_type(name, device):
     for score_type in score_types(name):
         detector = copy_of(fitted(name, device)).set_score_type(score_type, table())
-        games = detector.net_.module_.all_games
+        games = detector.net_.module_.games
         assert {game.score_type for game in games} == {score_type}
 
 

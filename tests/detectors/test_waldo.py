@@ -6,7 +6,17 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from common import SHARED, Spy, assert_same_bits, build_game, kinds, state, table, tiny
+from common import (
+    SHARED,
+    Spy,
+    assert_same_bits,
+    build_game,
+    kinds,
+    member_games,
+    state,
+    table,
+    tiny,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
@@ -433,7 +443,7 @@ def test_the_inlier_error_has_no_boundary(cls, device):
 def test_the_boundary_of_an_ensemble_is_an_average_in_the_units_of_the_members(device):
     detector = make_competition(device, n_members=3).fit(table(), labels=LABELS)
     scores, boundaries = [], []
-    for member in detector.net_.module_.scorers:
+    for member in member_games(detector):
         e_i, e_o = expected_errors(member, table().astype(np.float32).astype(float))
         low, median, high = np.percentile(e_i - e_o, [25, 50, 75])
         scores.append((e_i - e_o - median) / (high - low))

@@ -30,15 +30,20 @@ class Tug(EncoderDecoderGame):
 
     def play(self, x, labels=None):
         self.seen.append(snapshot(self))
-        yield "left", (self.c(self.a(x)) - self.b(x)).square().mean()
+        yield "left", (self.c(self.a(x)) - self.b(x)).square().mean((-2, -1))
         self.seen.append(snapshot(self))
-        yield "right", (self.c(self.a(x)) + self.b(x) + 1).square().mean()
+        yield "right", (self.c(self.a(x)) + self.b(x) + 1).square().mean((-2, -1))
         self.seen.append(snapshot(self))
-        yield "left", (self.a(x) * self.b(x)).mean()
+        yield "left", (self.a(x) * self.b(x)).mean((-2, -1))
         self.seen.append(snapshot(self))
 
     def score(self, x):
         return self.a(x).square().sum(-1)
+
+
+def ensemble_of(games):
+    """Ensemble of some games."""
+    return Ensemble(iter(games).__next__, len(games))
 
 
 def snapshot(game):
@@ -66,4 +71,4 @@ def initialized_net(device, make_game=Tug, n_members=1, seed=0, **params):
 
 def network_numbers(all_numbers):
     """The numbers of the networks, without the units of the members."""
-    return {k: v for k, v in all_numbers.items() if k.startswith(("games.", "averages."))}
+    return {k: v for k, v in all_numbers.items() if k.startswith(("game.", "averaged_game."))}

@@ -55,7 +55,7 @@ def test_an_unknown_schedule_raises_an_error(device):
 
 
 def test_a_schedule_applies_to_each_group_of_parameters(device):
-    groups = {"optimizer__param_groups": [("games.*.encoder.*", {"lr": 0.5})]}
+    groups = {"optimizer__param_groups": [("game.encoder.*", {"lr": 0.5})]}
     rates, spy = recorder(
         "on_batch_begin", lambda net: [group["lr"] for group in net.optimizer_.param_groups]
     )

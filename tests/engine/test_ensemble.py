@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from common import assert_same_bits
-from engine_common import ROWS, Tug, moved, snapshot
+from engine_common import ROWS, Tug, ensemble_of, moved, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -14,25 +14,34 @@ from skgad.engine.ensemble import Ensemble
 pytestmark = pytest.mark.usefixtures("seeded")
 
 
-def test_a_player_has_the_parameters_of_its_networks_in_all_games():
-    ensemble = Ensemble(Tug, 2)
-    right = [p for game in ensemble.games for p in game.b.parameters()]
-    assert [id(p) for p in ensemble.player_parameters("right")] == [id(p) for p in right]
+def test_a_player_has_the_stacked_parameters_of_its_networks():
+    games = [Tug(), Tug()]
+    right = list(ensemble_of(games).game.player_parameters("right"))
+    expected = zip(*(game.b.parameters() for game in games), strict=True)
+    assert len(right) == 2
+    for parameter, parts in zip(right, expected, strict=True):
+        assert torch.equal(parameter, torch.stack(parts))
 
 
-def test_each_member_has_its_own_loss():
-    ensemble = Ensemble(Tug, 3)
+@pytest.mark.parametrize("own_rows", [False, True])
+def test_each_member_has_its_own_loss(own_rows):
+    games = [Tug(), Tug(), Tug()]
     x = torch.from_numpy(ROWS)
-    moves = list(ensemble.play(x))
+    rows = torch.stack([x + k for k in range(3)]) if own_rows else x
+    moves = list(ensemble_of(games).play(rows))
     assert [player for player, _ in moves] == ["left", "right", "left"]
-    alone = [[loss.item() for _, loss in game.play(x)] for game in ensemble.games]
+    alone = [
+        [loss.item() for _, loss in game.play(part)]
+        for game, part in zip(games, rows.expand(3, 24, 3), strict=True)
+    ]
     for (_, losses), expected in zip(moves, zip(*alone, strict=True), strict=True):
         assert losses.shape == (3,)
-        assert losses.tolist() == list(expected)
+        np.testing.assert_allclose(losses.tolist(), expected, rtol=1e-5)
 
 
 def test_members_have_different_initial_weights():
-    a, b = (snapshot(game) for game in Ensemble(Tug, 2).games)
+    parameters = snapshot(Ensemble(Tug, 2).game)
+    a, b = ({name: p[k] for name, p in parameters.items()} for k in range(2))
     assert moved(a, b) == {"a", "b", "c", "encoder"}
 
 
@@ -95,17 +104,19 @@ def test_the_units_of_the_members_are_part_of_the_state_dict():
 def test_a_single_member_keeps_the_score_of_its_game():
     ensemble = Ensemble(Tug)
     x = torch.from_numpy(ROWS)
-    expected = ensemble.games[0].score(x).double()
+    expected = ensemble.game.score(x).double()
     assert_same_bits(ensemble.score(x).detach().numpy(), expected.detach().numpy())
     assert_same_bits(ensemble(x).detach().numpy(), expected.detach().numpy())
 
 
 def test_codes_are_concatenated_and_reconstructions_are_averaged():
-    ensemble = Ensemble(Tug, 2)
-    x = torch.from_numpy(ROWS)
-    codes = [game.encoder(x).detach().numpy() for game in ensemble.games]
+    games, x = [Tug(), Tug()], torch.from_numpy(ROWS)
+    ensemble = ensemble_of(games)
+    codes = [game.encoder(x).detach().numpy() for game in games]
     with torch.no_grad():
-        assert_same_bits(ensemble.encode(x).numpy(), np.concatenate(codes, axis=1))
+        np.testing.assert_allclose(
+            ensemble.encode(x).numpy(), np.concatenate(codes, axis=1), rtol=1e-5, atol=1e-6
+        )
         np.testing.assert_allclose(
             ensemble.reconstruct(x, "inlier"), np.mean(codes, axis=0), rtol=1e-5, atol=1e-6
         )
@@ -114,11 +125,9 @@ def test_codes_are_concatenated_and_reconstructions_are_averaged():
 def test_each_sampled_row_comes_from_one_of_the_members(device):
     class Constant(Tug):
         def sample(self, n_samples, device):
-            return torch.full((n_samples, 3), float(self.number), device=device)
+            return torch.arange(3.0, device=device)[:, None, None].expand(3, n_samples, 3)
 
     ensemble = Ensemble(Constant, 3)
-    for number, game in enumerate(ensemble.games):
-        game.number = number
     rows = ensemble.sample(300, "inlier", device).cpu().numpy()
     assert rows.shape == (300, 3)
     assert (rows == rows[:, :1]).all()
@@ -127,36 +136,38 @@ def test_each_sampled_row_comes_from_one_of_the_members(device):
 
 
 def test_the_validation_loss_is_the_average_over_the_members():
-    ensemble = Ensemble(Tug, 2)
-    x = torch.from_numpy(ROWS)
-    expected = np.mean([game.score(x).detach().numpy().mean() for game in ensemble.games])
+    games, x = [Tug(), Tug()], torch.from_numpy(ROWS)
+    ensemble = ensemble_of(games)
+    expected = np.mean([game.score(x).detach().numpy().mean() for game in games])
     np.testing.assert_allclose(ensemble.validation_loss(x).item(), expected, rtol=1e-6)
 
 
-def test_averaged_games_score_but_are_not_trained(device):
+def test_the_averaged_game_scores_but_is_not_trained(device):
     ensemble = Ensemble(Tug, 2)
-    assert ensemble.scorers is ensemble.games
+    assert ensemble.scorer is ensemble.game
     ensemble.start_averaging()
-    averages = ensemble.averages
-    assert ensemble.scorers is averages
+    averages = ensemble.averaged_game
+    assert ensemble.scorer is averages
     assert not any(p.requires_grad for p in averages.parameters())
     ensemble.start_averaging()
-    assert ensemble.averages is averages  # a continued training keeps them
+    assert ensemble.averaged_game is averages  # a continued training keeps them
     with torch.no_grad():
         for p in averages.parameters():
             p.zero_()
     assert ensemble.score(torch.from_numpy(ROWS)).eq(0).all()
-    players = {id(p) for player in ("left", "right") for p in ensemble.player_parameters(player)}
+    game = ensemble.game
+    players = {id(p) for player in ("left", "right") for p in game.player_parameters(player)}
     assert not players & {id(p) for p in averages.parameters()}
 
 
-def test_all_results_come_from_the_averaged_games():
-    ensemble, x = Ensemble(Tug, 2), torch.from_numpy(ROWS[:, :3])
-    for member in ensemble.games:
-        member.decoder = nn.Linear(3, 3)
+def test_all_results_come_from_the_averaged_game():
+    games, x = [Tug(), Tug()], torch.from_numpy(ROWS[:, :3])
+    for game in games:
+        game.decoder = nn.Linear(3, 3)
+    ensemble = ensemble_of(games)
     ensemble.start_averaging()
     with torch.no_grad():
-        for p in ensemble.averages.parameters():
+        for p in ensemble.averaged_game.parameters():
             p.zero_()
         results = {
             "score": ensemble.score(x),
@@ -168,7 +179,7 @@ def test_all_results_come_from_the_averaged_games():
     assert [name for name, values in results.items() if values.any()] == []
 
 
-def test_the_games_that_score_are_finalized():
+def test_the_game_that_scores_is_finalized():
     class Finalizing(Tug):
         taken = None
 
@@ -177,10 +188,11 @@ def test_the_games_that_score_are_finalized():
 
     ensemble = Ensemble(Finalizing, 2)
     ensemble.finalize("apply", "labels")
-    assert [member.taken for member in ensemble.games] == [("apply", "labels")] * 2
+    assert ensemble.game.taken == ("apply", "labels")
     ensemble.start_averaging()
     ensemble.finalize("again", "labels")
-    assert [member.taken for member in ensemble.averages] == [("again", "labels")] * 2
+    assert ensemble.averaged_game.taken == ("again", "labels")
+    assert ensemble.game.taken == ("apply", "labels")
 
 
 def test_each_batch_and_each_member_draws_new_codes():
@@ -189,9 +201,9 @@ def test_each_batch_and_each_member_draws_new_codes():
     class Drawing(Tug):
         def play(self, x, labels=None):
             drawn.append(self.sample_latent(x).numpy())
-            yield "left", self.a(x).mean()
+            yield "left", self.a(x).mean((-2, -1))
 
     ensemble, x = Ensemble(Drawing, 2), torch.from_numpy(ROWS[:, :3])
     for _ in range(2):
         list(ensemble.play(x))
-    assert len(np.unique(np.concatenate(drawn), axis=0)) == 2 * 2 * len(x)
+    assert len(np.unique(np.concatenate(drawn).reshape(-1, 3), axis=0)) == 2 * 2 * len(x)

@@ -74,7 +74,7 @@ class HookedGame(Game):
         self.record("build")
 
     def record(self, hook, *details):
-        self.calls.append((hook, *details, int(self.n_batches), self.training))
+        self.calls.append((hook, *details, int(self.n_batches.max()), self.training))
 
     @classmethod
     def inspect(cls, table, params):
@@ -87,7 +87,7 @@ class HookedGame(Game):
     def play(self, x, labels=None):
         self.record("play")
         self.n_batches += 1
-        yield "scorer", self.score(x).square().mean()
+        yield "scorer", self.score(x).square().mean(-1)
 
     def finalize(self, apply, labels):
         self.record("finalize", self.found, apply(self.score).shape, labels.tolist())
@@ -134,10 +134,15 @@ def test_a_continued_training_calls_finalize_only(method, device):
     ]
 
 
-def test_each_member_is_prepared_and_finalized(device):
+def test_the_hooks_of_all_members_are_called_at_once(device):
     calls = calls_during(Hooked(device=device, max_epochs=1, n_members=3).fit, table(5))
-    hooks = [hook for hook, *_ in calls]
-    assert hooks == ["inspect"] + ["build"] * 3 + ["prepare"] * 3 + ["play"] * 3 + ["finalize"] * 3
+    assert calls == [
+        ("inspect", (5, 4), {"strength": 0.5}),
+        *[("build", 0, True)] * 3,
+        ("prepare", 4, (3, 5), NO_LABELS, 0, False),
+        ("play", 0, True),
+        ("finalize", 4, (3, 5), NO_LABELS, 1, False),
+    ]
 
 
 def test_only_averaged_games_are_finalized(device):

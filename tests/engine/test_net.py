@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import torch
 from common import Spy, WatchRows, assert_same_bits, numbers, recorder, state, table, tiny
-from engine_common import ROWS, Tug, initialized_net, moved, network_numbers, snapshot
+from engine_common import ROWS, Tug, ensemble_of, initialized_net, moved, network_numbers, snapshot
 from skorch.callbacks import Callback
 from torch import nn
 
 from skgad.callbacks import WeightAveraging
 from skgad.engine.data import Rows
-from skgad.engine.ensemble import Ensemble
 from skgad.engine.net import DivergenceError
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -79,12 +78,19 @@ def test_training_equals_one_optimizer_for_each_player(name, n_members, device):
         **{f"optimizer__{key}": value for key, value in params.items()},
     )
     torch.manual_seed(0)
-    games = Ensemble(Tug, n_members).to(device).games
-    assert_same_bits(snapshot(games), snapshot(trained.module_.games))  # the same initial weights
+    games = [Tug().to(device) for _ in range(n_members)]
+    initial = snapshot(ensemble_of(games).game)
+    assert_same_bits(initial, snapshot(trained.module_.game))
     trained.partial_fit(Rows(ROWS, device=device))
-    for game, other in zip(games, trained.module_.games, strict=True):
+    for game in games:
         train_by_hand(game, torch.from_numpy(ROWS).to(device), 20, optimizer, lr=0.01, **params)
-        assert_same_bits(snapshot(game), snapshot(other))
+    expected, trained = snapshot(ensemble_of(games).game), snapshot(trained.module_.game)
+    assert expected.keys() == trained.keys()
+    for name in expected:
+        if n_members == 1:
+            assert_same_bits(trained[name], expected[name])
+        else:
+            np.testing.assert_allclose(trained[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
 def test_a_game_receives_the_rows_and_the_labels(device):
@@ -93,7 +99,7 @@ def test_a_game_receives_the_rows_and_the_labels(device):
     class Witness(Tug):
         def play(self, x, labels=None):
             seen.append((x.cpu().numpy(), labels.cpu().numpy(), self.training))
-            yield "left", self.a(x).mean()
+            yield "left", self.a(x).mean((-2, -1))
 
     labels = np.arange(24, dtype=np.int8) % 3 - 1
     trained = initialized_net(
@@ -195,16 +201,15 @@ def test_the_history_drops_the_records_of_earlier_batches(device):
 
 def test_the_recorded_loss_is_the_average_over_the_members(device):
     trained = initialized_net(device, n_members=3, max_epochs=1, batch_size=-1, lr=1e-9)
-    games = trained.module_.games
     rows = table(n_samples=24, n_features=3).astype(np.float32)
     x = torch.from_numpy(rows).to(device)
-    expected = [[loss.item() for _, loss in game.play(x)] for game in games]
+    expected = [loss.tolist() for _, loss in trained.module_.play(x)]
     trained.partial_fit(Rows(rows, device=device))
     np.testing.assert_allclose(  # averaged over the two moves of "left", too
-        trained.history[-1, "left_loss"], np.mean(expected, axis=0)[[0, 2]].mean(), rtol=1e-4
+        trained.history[-1, "left_loss"], np.mean(expected, axis=1)[[0, 2]].mean(), rtol=1e-4
     )
     np.testing.assert_allclose(
-        trained.history[-1, "right_loss"], np.mean(expected, axis=0)[1], rtol=1e-4
+        trained.history[-1, "right_loss"], np.mean(expected, axis=1)[1], rtol=1e-4
     )
 
 
@@ -252,16 +257,51 @@ def test_a_divergence_error_can_be_pickled():
     assert "the loss of the generator was inf in epoch 7" in str(loaded)
 
 
-def test_divergence_of_a_single_member_raises_an_error(device):
+def test_a_divergence_error_names_the_member(device):
     class OneOf(Tug):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("factor", torch.tensor(1.0))
+
         def play(self, x, labels=None):
-            yield "left", self.a(x).mean() * self.factor
+            yield "left", self.a(x).mean((-2, -1)) * self.factor
 
     trained = initialized_net(device, OneOf, n_members=3)
-    for game, factor in zip(trained.module_.games, (1, math.inf, 1), strict=True):
-        game.factor = factor
-    with pytest.raises(DivergenceError, match="loss of the left was -?(inf|nan) in epoch 1"):
+    trained.module_.game.factor[1] = math.inf
+    message = "loss of the left of member 1 was -?(inf|nan) in epoch 1"
+    with pytest.raises(DivergenceError, match=message) as caught:
         trained.partial_fit(Rows(table(n_features=3).astype(np.float32), device=device))
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_losses_are_read_once_an_epoch(device):
+    types = []
+
+    class Watch(Callback):
+        def on_batch_end(self, net, **kwargs):
+            types.append(type(net.history[-1, "batches", -1, "left_loss"]))
+
+        def on_epoch_end(self, net, **kwargs):
+            types.extend(map(type, net.history[-1, "batches", :, "left_loss"]))
+
+    trained = initialized_net(device, max_epochs=1, batch_size=8, callbacks=[Watch()])
+    trained.partial_fit(Rows(ROWS, device=device))
+    assert types == [torch.Tensor] * 3 + [float] * 3
+
+
+def test_a_loss_that_is_averaged_over_the_members_raises_an_error(device):
+    class Averaged(Tug):
+        def play(self, x, labels=None):
+            yield "left", self.a(x).mean()
+
+    rows = Rows(ROWS, device=device)
+    message = (
+        r"The loss of the left has shape \(\), but it must have shape \(2,\) with n_members=2: .*"
+        r"In Averaged\.play, average over the rows only, .* with mean\(-1\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        initialized_net(device, Averaged, n_members=2).partial_fit(rows)
+    initialized_net(device, Averaged).partial_fit(rows)
 
 
 def test_a_diverging_detector_raises_an_error(device):
@@ -284,7 +324,7 @@ def test_networks_can_have_their_own_learning_rates(device):
     ).fit(table())
     assert [group["lr"] for group in detector.net_.optimizer_.param_groups] == [0.0, 0.5, 1e-2]
     end = state(detector)
-    still = {k.split(".")[2] for k in network_numbers(end) if np.array_equal(end[k], start[0][k])}
+    still = {k.split(".")[1] for k in network_numbers(end) if np.array_equal(end[k], start[0][k])}
     assert still == {"encoder"}
 
 
@@ -319,7 +359,7 @@ def test_the_networks_are_compiled_on_request(device, monkeypatch):
     monkeypatch.setattr(nn.Module, "compile", lambda net, **how: compiled.append((net, how)))
     params = {"compile": True, "compile__dynamic": True}
     detector = tiny("ALAD", device=device, n_members=2, net_params=params).fit(table())
-    networks = [network for game in detector.net_.module_.games for network in game.children()]
-    assert len(networks) == 2 * 5
+    networks = list(detector.net_.module_.game.children())
+    assert len(networks) == 5
     assert [id(network) for network, _ in compiled] == [id(network) for network in networks]
     assert all(how == {"dynamic": True} for _, how in compiled)

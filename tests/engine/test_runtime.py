@@ -18,7 +18,7 @@ from skgad.engine.runtime import (
     choose_device,
     draw_seed,
     first_interrupt_calls,
-    generator_state,
+    generator_states,
     isolated_torch_state,
     thread_pools,
     warn,
@@ -34,7 +34,7 @@ def test_an_isolated_block_is_seeded_and_leaves_the_generator_alone(device):
     before = torch.get_rng_state()
     drawn = []
     for _ in range(2):
-        with isolated_torch_state(device, seed=3):
+        with isolated_torch_state(device, [3]):
             drawn.append((torch.rand(2).tolist(), torch.rand(2, device=device).tolist()))
     assert drawn[0] == drawn[1]
     assert torch.equal(torch.get_rng_state(), before)
@@ -42,11 +42,11 @@ def test_an_isolated_block_is_seeded_and_leaves_the_generator_alone(device):
 
 def test_an_isolated_block_continues_from_a_state(device):
     device = torch.device(device)
-    with isolated_torch_state(device, seed=3):
+    with isolated_torch_state(device, [3]):
         torch.rand(5, device=device)
-        state = generator_state(device)
+        states = generator_states(device)
         expected = torch.rand(5, device=device).tolist()
-    with isolated_torch_state(device, seed=3, state=state):
+    with isolated_torch_state(device, [3], states):
         assert torch.rand(5, device=device).tolist() == expected
 
 
@@ -54,7 +54,7 @@ def test_an_isolated_block_continues_from_a_state(device):
 def test_an_isolated_block_has_its_own_defaults(mode):
     with mode(), restored_default_dtype():
         torch.set_default_dtype(torch.float64)
-        with isolated_torch_state(CPU, seed=0):
+        with isolated_torch_state(CPU, [0]):
             x = torch.ones(1, requires_grad=True)
             assert x.dtype == torch.float32
             assert (2 * x).requires_grad
@@ -73,7 +73,7 @@ def restored_default_dtype():
 
 def test_an_isolated_block_is_left_on_an_error():
     before = torch.get_rng_state()
-    with pytest.raises(RuntimeError, match="inside"), isolated_torch_state(CPU, seed=0):
+    with pytest.raises(RuntimeError, match="inside"), isolated_torch_state(CPU, [0]):
         torch.rand(3)
         raise RuntimeError("inside")
     assert torch.equal(torch.get_rng_state(), before)
@@ -84,11 +84,11 @@ def test_threads_enter_an_isolated_block_one_after_the_other():
     entered = threading.Event()
 
     def enter():
-        with isolated_torch_state(CPU, seed=0):
+        with isolated_torch_state(CPU, [0]):
             entered.set()
 
     thread = threading.Thread(target=enter)
-    with isolated_torch_state(CPU, seed=0):
+    with isolated_torch_state(CPU, [0]):
         thread.start()
         assert not entered.wait(0.1)
     thread.join(timeout=10)

@@ -43,7 +43,7 @@ def test_a_function_is_mapped_block_by_block(block_rows):
 
 def test_scores_of_rows_are_the_opposite_of_the_anomaly_scores():
     ensemble = Ensemble(Tug)
-    expected = ensemble.games[0].score(torch.from_numpy(ROWS)).detach().numpy()
+    expected = ensemble.game.score(torch.from_numpy(ROWS)).detach().numpy()
     scores = score_rows(ensemble, ROWS)
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, -expected, rtol=1e-5)
@@ -53,7 +53,7 @@ def test_scores_of_rows_are_the_opposite_of_the_anomaly_scores():
 def test_the_training_rows_set_the_units_of_several_members():
     ensemble = Ensemble(Tug, 2)
     scores = score_training_rows(ensemble, ROWS, UNLABELED)
-    anomaly_scores = [map_rows(ensemble, ROWS, game.score) for game in ensemble.games]
+    anomaly_scores = map_rows(ensemble, ROWS, lambda x: ensemble.game.score(x).T).T
     in_units = [
         (a - np.median(a)) / np.subtract(*np.percentile(a, [75, 25])) for a in anomaly_scores
     ]
@@ -88,7 +88,7 @@ def test_hooks_receive_all_training_rows_and_their_labels(device):
     rows = Rows(ROWS, labels, device)
     ensemble = Ensemble(Remembering).to(device)
     prepare(ensemble, rows)
-    (game,) = ensemble.games
+    game = ensemble.game
     codes, of_two, known = game.prepared
     expected = map_rows(ensemble, ROWS, game.encode)
     assert_same_bits(codes, expected)
@@ -106,7 +106,7 @@ class Overflowing(Tug):
     """Scores are infinite from a feature of 10 on."""
 
     def score(self, x):
-        return torch.where(x[:, 0] >= 10, torch.inf, x[:, 0])
+        return torch.where(x[..., 0] >= 10, torch.inf, x[..., 0])
 
 
 def test_scores_that_are_not_finite_raise_an_error():

@@ -60,8 +60,8 @@ def test_training_resumes_from_a_checkpoint(device, tmp_path):
         callbacks=[LoadInitState(checkpoint()), spy],
     ).fit(table())
     assert_same_bits(
-        {k: v for k, v in seen[0].items() if k.startswith("games.")},
-        {k: v for k, v in state(first).items() if k.startswith("games.")},
+        {k: v for k, v in seen[0].items() if k.startswith("game.")},
+        {k: v for k, v in state(first).items() if k.startswith("game.")},
     )
     assert second.n_iter_ == 5
     moments = second.net_.optimizer_.state_dict()["state"][0]
@@ -129,13 +129,13 @@ def test_gradients_are_clipped_for_each_player(clipped, device):
 
 
 def test_a_frozen_network_does_not_move(device):
-    seen, spy = recorder("on_train_begin", lambda net: numbers(net.module_.games))
+    seen, spy = recorder("on_train_begin", lambda net: numbers(net.module_.game))
     detector = tiny("ALAD", device=device, callbacks=[Freezer("*encoder*"), spy]).fit(table())
-    first, last = seen[0], numbers(detector.net_.module_.games)
-    still = {name.split(".")[1] for name in first if np.array_equal(first[name], last[name])}
+    first, last = seen[0], numbers(detector.net_.module_.game)
+    still = {name.split(".")[0] for name in first if np.array_equal(first[name], last[name])}
     assert still == {"encoder"}
     assert {
-        name.split(".")[1] for name in first if not np.array_equal(first[name], last[name])
+        name.split(".")[0] for name in first if not np.array_equal(first[name], last[name])
     } == {"decoder", "d_xz", "d_xx", "d_zz"}
 
 
@@ -144,6 +144,6 @@ def test_a_player_can_be_frozen_completely(device):
     detector = tiny("ALAD", device=device, callbacks=[spy, Freezer("*.d_*")]).fit(table())
     before, after = first[0], state(detector)
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    moved = {name for name in moved if name.startswith("games.")}
+    moved = {name for name in moved if name.startswith("game.")}
     assert moved
     assert not [name for name in moved if ".d_" in name]
