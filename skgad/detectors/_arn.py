@@ -96,9 +96,7 @@ class ARNGame(Game):
         yield (
             "discriminator",
             sum_of_class_means(cross_entropy(real, self.noisy_targets(y)), is_normal)
-            + self.mean_over_variants(
-                cross_entropy(variant, self.noisy_targets(1 - y)), is_normal
-            ),
+            + self.mean_over_variants(cross_entropy(variant, self.noisy_targets(1 - y)), is_normal),
         )
 
         target = y if self.objective == "adversarial" else 1 - y

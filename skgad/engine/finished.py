@@ -91,9 +91,7 @@ class NeighborScore(nn.Module):
 
     def forward(self, game, x):
         """Score of each row; shape (..., batch_size)."""
-        return for_each_member(
-            distances_to_neighbor, game.encode(x), self.codes, self.half_squares
-        )
+        return for_each_member(distances_to_neighbor, game.encode(x), self.codes, self.half_squares)
 
 
 def distances_to_neighbor(codes, train_codes, half_squares):
@@ -152,7 +150,9 @@ def for_each_member(function, first, *others):
 def tensor_for(game, values):
     """Tensor with the dtype and on the device of the parameters of a game."""
     parameter = next(game.parameters())
-    return torch.tensor(np.ascontiguousarray(values), dtype=parameter.dtype, device=parameter.device)
+    return torch.tensor(
+        np.ascontiguousarray(values), dtype=parameter.dtype, device=parameter.device
+    )
 
 
 def evenly(positions, n_max):

@@ -238,11 +238,10 @@ class AdversarialNet(NeuralNet):
             return {"loss": self.module_.validation_loss(x), "y_pred": None}
 
     def torch_compile(self, module, name):
-        """Compile the networks in place; the games remain plain Python."""
-        if self.compile:
-            for game in getattr(module, "games", ()):
-                for network in game.children():
-                    network.compile(**self.get_params_for("compile"))
+        """Compile the networks in place; the game remains plain Python."""
+        if self.compile and isinstance(module, Ensemble):
+            for network in module.game.children():
+                network.compile(**self.get_params_for("compile"))
         return module
 
 

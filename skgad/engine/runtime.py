@@ -150,12 +150,8 @@ class BatchInvariantLinear(TorchFunctionMode):
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        functions = {
-            torch.nn.functional.linear: self.linear,
-            torch.baddbmm: self.baddbmm,
-            torch.bmm: self.bmm,
-        }
-        return functions.get(func, func)(*args, **(kwargs or {}))
+        function = self.linear if func is torch.nn.functional.linear else func
+        return function(*args, **(kwargs or {}))
 
     @staticmethod
     def linear(input, weight, bias=None):
@@ -165,16 +161,6 @@ class BatchInvariantLinear(TorchFunctionMode):
         if bias is None:
             return (weight @ input.T).T
         return torch.addmm(bias[:, None], weight, input.T).T
-
-    @staticmethod
-    def baddbmm(bias, input, weight):
-        """Affine maps of several members with the rows as columns."""
-        return torch.baddbmm(bias.mT, weight.mT, input.mT).mT
-
-    @staticmethod
-    def bmm(input, weight):
-        """Linear maps of several members with the rows as columns."""
-        return torch.bmm(weight.mT, input.mT).mT
 
 
 @contextmanager

@@ -186,7 +186,8 @@ def test_mixtures_train_the_encoder_and_the_decoder(device):
     x = torch.from_numpy(x).to(device)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        alpha = torch.rand_like(x.new_empty(16, 3, 1))  # the first draw of a mini-batch without negatives
+        # The first draw of a mini-batch without negatives.
+        alpha = torch.rand_like(x.new_empty(16, 3, 1))
     codes = E(x).reshape(16, 3, 2)
     decoded = G((alpha * codes).sum(1) / alpha.sum(1))
     judged = [D(x[j::3], decoded) for j in range(3)]
