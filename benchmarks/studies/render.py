@@ -245,6 +245,10 @@ def speed():
     columns = ["training_rows_per_second", "scored_rows_per_second"]
     write("speed_pyod", pyod[["device", *columns]].rename(columns=in_words), precision=0)
 
+    members = rows[rows.measure == "members"].set_index(["layers", "members"])
+    columns = ["ms_per_step", "ratio", "step_to_floor"]
+    write("speed_members", members[columns].rename(columns=in_words), precision=2)
+
     figure, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")
     columns = {"rows": "n_rows", "columns": "n_columns", "batch": "batch"}
     for ax, (what, column) in zip(axes, columns.items(), strict=True):

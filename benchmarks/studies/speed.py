@@ -1,5 +1,7 @@
 """Speed and memory of ALAD, compared with a bare torch loop and with PyOD, and how they grow.
 
+Members are compared with one member, and with the time of their matrix products.
+
 All times are of one thread, the shortest of several rounds in turn.
 """
 
@@ -10,14 +12,17 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch.profiler import profile
 
 from benchmarks.alad import bare_loop
 from benchmarks.common import ROOT, cli, results
 from benchmarks.common.baselines import PyOD
 from benchmarks.common.timing import ROUNDS, shortest_times
 from skgad import ALAD, MLP
+from skgad.engine.data import Rows
 
 SHAPE = (20_000, 121)
+PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
 GRID = {
     "rows": [(n, 50, 128) for n in (1_000, 3_000, 10_000, 30_000, 100_000)],
     "columns": [(10_000, d, 128) for d in (10, 30, 100, 300, 1000)],
@@ -117,11 +122,44 @@ def growth(device, n_rows, n_columns, batch):
     return {"fit_seconds": fit, "score_seconds": score}
 
 
+def members(device):
+    """Milliseconds of a training step of one and of several members of ALAD, with its defaults.
+
+    The floor is the time that torch's profiler counts for the matrix products.
+    """
+    rows = Rows(table((5_000, 30)), device=device)
+    cases = [(n, layers) for layers in ((256, 128), (128, 64)) for n in (1, 3, 8)]
+    nets = []
+    for n_members, layers in cases:
+        detector = ALAD(n_members=n_members, networks=MLP(layers), max_epochs=1, device=device)
+        nets.append(detector.fit(rows.table).net_)
+    n_steps = len(nets[0].get_iterator(rows, training=True))
+    seconds = shortest_times(*(partial(net.train, rows) for net in nets))
+    results = []
+    for (n_members, layers), net, time in zip(cases, nets, seconds, strict=True):
+        with profile() as profiled:
+            net.train(rows)
+        events = profiled.key_averages()
+        spent = {event.key: event.self_cpu_time_total for event in events}
+        share = sum(spent.get(f"aten::{name}", 0) for name in PRODUCTS) / sum(spent.values())
+        results.append(
+            {
+                "members": n_members,
+                "layers": "-".join(map(str, layers)),
+                "ms_per_step": 1000 * time / n_steps,
+                "ratio": time / seconds[0],
+                "step_to_floor": 1 / share,
+            }
+        )
+    return results
+
+
 MEASURES = {
     "fit": fit_overhead,
     "score": score_overhead,
     "pyod": against_pyod,
     "memory": peak_memory,
+    "members": members,
 }
 
 

@@ -26,10 +26,10 @@ ema_decay : float or None, default={ema_decay}
     weights. None uses the last weights.
 
 n_members : int, default=1
-    Number of members of the ensemble. Each member has its own initial weights and its own
-    noise. The score of a row is the average over the members, each one centered by the median and
-    scaled by the interquartile range of its scores on the training rows, which are
-    robust to a few unusual training rows. Time and memory grow in proportion.
+    Number of members of the ensemble, which are trained together. Each member has its own initial
+    weights, its own noise and its own order of the rows. The score of a row is the average over
+    the members, each one centered by the median and scaled by the interquartile range of its scores
+    on the training rows, which are robust to a few unusual training rows. See :ref:`ensembles`.
 
 contamination : "auto" or float, default="auto"
     Proportion of outliers among the training rows, in (0, 0.5]. `offset_` is this quantile of the
