@@ -245,7 +245,8 @@ def speed():
     columns = ["training_rows_per_second", "scored_rows_per_second"]
     write("speed_pyod", pyod[["device", *columns]].rename(columns=in_words), precision=0)
 
-    members = rows[rows.measure == "members"].set_index(["layers", "members"])
+    members = rows[rows.measure == "members"].astype({"members": int})
+    members = members.set_index(["layers", "members"])
     columns = ["ms_per_step", "ratio", "step_to_floor"]
     write("speed_members", members[columns].rename(columns=in_words), precision=2)
 
