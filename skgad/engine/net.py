@@ -51,12 +51,11 @@ class AdversarialNet(NeuralNet):
     Notes
     -----
     ``train_step`` is overridden rather than ``train_step_single``, whose closure would zero all
-    gradients and play each mini-batch twice. Losses stay on the device during an epoch: the record
-    of a mini-batch has tensors. They are read and checked after its last mini-batch. The loader
-    replaces the ``DataLoader`` of skorch's
-    default because collating single rows takes longer than a step of a small game. The records of
-    single mini-batches are dropped after their epoch has been averaged. Otherwise a long
-    training would keep, and pickle, hundreds of thousands of them.
+    gradients and play each mini-batch twice. Losses stay on the device during an epoch, in which
+    the records of mini-batches have tensors, and are read and checked at its end. The loader
+    replaces the ``DataLoader`` of skorch's default because collating single rows takes longer than
+    a step of a small game. The records of single mini-batches are dropped after their epoch has
+    been averaged. Otherwise a long training would keep, and pickle, hundreds of thousands of them.
     """
 
     def __init__(
@@ -113,10 +112,10 @@ class AdversarialNet(NeuralNet):
         self.set_params(train_split=None)  # otherwise the net would keep the held-out rows
 
     def on_train_begin(self, net, **kwargs):
-        """Start with an empty list of parameters for each player."""
+        """Start with empty lists of parameters and losses for each player."""
         super().on_train_begin(net, **kwargs)
         # Not kept after the training: unpickled, these would be other tensors than the module's.
-        self.parameters_of_ = {}
+        self.parameters_of_, self.losses_of_ = {}, {}
         self.module_.discard_finished_scores()
 
     def on_epoch_begin(self, net, **kwargs):
@@ -132,16 +131,15 @@ class AdversarialNet(NeuralNet):
         if not training:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
-        self.member_losses_ = {}
-        n_batches = 0
-        for n_batches, batch in enumerate(iterator, start=1):  # noqa: B007
+        self.losses_of_ = {}
+        for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch, **fit_params)
             x, _ = unpack_data(batch)
             self.history.record_batch("train_loss", step["loss"])
             self.history.record_batch("train_batch_size", x.shape[-2])
             self.notify("on_batch_end", batch=batch, training=True, **step)
-        self.history.record("train_batch_count", n_batches)
+        self.history.record("train_batch_count", len(self.history[-1]["batches"]))
         self._read_losses()
 
     def _read_losses(self):
@@ -149,7 +147,7 @@ class AdversarialNet(NeuralNet):
         batches = self.history[-1]["batches"]
         for batch in batches:
             batch["train_loss"] = 0.0
-        for player, losses in self.member_losses_.items():
+        for player, losses in self.losses_of_.items():
             name = f"{player}_loss"
             losses = torch.stack(losses).double().numpy(force=True)  # waits for the device
             losses = losses.reshape(len(losses), -1)
@@ -163,7 +161,6 @@ class AdversarialNet(NeuralNet):
                 batch["train_loss"] += loss
             weights = [batch["train_batch_size"] for batch in played]
             self.history.record(name, float(np.average(losses.mean(1), weights=weights)))
-        del self.member_losses_
 
     def on_epoch_end(self, net, **kwargs):
         """Count the epoch as completed."""
@@ -175,7 +172,7 @@ class AdversarialNet(NeuralNet):
         super().on_train_end(net, **kwargs)
         for row in self.history[-1:]:
             row["batches"] = row["batches"][-1:]
-        del self.parameters_of_
+        del self.parameters_of_, self.losses_of_
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Train. ``interrupted_`` tells whether the user stopped it, rather than a callback."""
@@ -204,7 +201,7 @@ class AdversarialNet(NeuralNet):
         total = 0.0
         for player, moves in losses.items():
             mean = moves[0] if len(moves) == 1 else torch.stack(moves).mean(0)
-            self.member_losses_.setdefault(player, []).append(mean)
+            self.losses_of_.setdefault(player, []).append(mean)
             self.history.record_batch(f"{player}_loss", mean.mean())
             total = total + mean.mean()
         return {"loss": total, "y_pred": None}
