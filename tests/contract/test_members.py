@@ -6,7 +6,9 @@ import torch
 from common import DETECTORS, LABELLED, WatchRows, numbers, table, tiny
 from image_common import image_detector, pixels
 from sklearn.base import clone
+from torch import nn
 
+from skgad import MLP
 from skgad.callbacks import WeightAveraging
 from skgad.engine.ensemble import stack_games
 from skgad.networks import stacking
@@ -88,6 +90,22 @@ def test_a_member_with_convolutions_is_the_detector_alone(name, device):
     assert_members_are_detectors_alone(detector, pixels())
     fitted = detector.set_params(n_members=2).fit(pixels())
     assert stacking(fitted.net_.module_.game.encoder) == "one by one"
+
+
+class BatchNormed(MLP):
+    """Encoders with batch normalization, which averages over the rows of a member."""
+
+    def encoder(self, n_features, latent_dim):
+        layers = nn.Linear(n_features, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU()
+        return nn.Sequential(*layers, nn.Linear(8, latent_dim))
+
+
+@pytest.mark.parametrize("name", ["ALAD", "WAE"])
+def test_a_member_with_batch_normalization_is_the_detector_alone(name, device):
+    detector = tiny(name, device=device, networks=BatchNormed((8,)))
+    assert_members_are_detectors_alone(detector, table())
+    fitted = detector.set_params(n_members=2).fit(table())
+    assert stacking(fitted.net_.module_.game.encoder) == "vmap"
 
 
 def test_a_continued_training_continues_each_member(device):
