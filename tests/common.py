@@ -59,6 +59,7 @@ TINY = {
         "score_type": "inlier",
     },
     "WAE": {**AUTOENCODER, "prior_weight": 0.1, "prior_scale": 1.0, "prior_on": "positive"},
+    "Autoencoder": {**AUTOENCODER, "noise": 0.3, "replaced": 0.1},
     "AMA": {
         **AUTOENCODER,
         "n_critic": 2,

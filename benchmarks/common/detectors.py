@@ -50,7 +50,8 @@ METHODS = {
     "WALDO": partial(build, "WALDO"),
     "WAE": partial(build, "WAE"),
     "CoRA": partial(build, "CoRA"),
-    "Autoencoder": partial(build, "WALDO", prior_weight=0.0, outlier_decoder=False),
+    "Autoencoder": partial(build, "Autoencoder"),
+    "Autoencoder, noise=0": partial(build, "WALDO", prior_weight=0.0, outlier_decoder=False),
     "AMA": partial(build, "AMA"),
     "AMA, outward": partial(build, "AMA", negatives="outward"),
     "AMA, inward": partial(build, "AMA", negatives="inward"),
@@ -65,7 +66,7 @@ METHODS = {
 GROUPS = {
     "alad": [name for name in METHODS if name.startswith("ALAD")],
     "rcgan": [name for name in METHODS if name.startswith("RCGAN")],
-    "waldo": ["WALDO", "WAE", "CoRA", "Autoencoder"],
+    "waldo": ["WALDO", "WAE", "CoRA", "Autoencoder, noise=0"],
     "ama": [name for name in METHODS if name.startswith("AMA")],
     "arn": ["ARN", "ARN, noise_scale=0"],
     "pyod": [name for name in METHODS if name.startswith("PyOD")],

@@ -3,6 +3,7 @@
 from ._alad import ALAD
 from ._ama import AMA
 from ._arn import ARN
+from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
 from ._cora import CoRA
 from ._rcgan import RCGAN
@@ -16,6 +17,7 @@ __all__ = [
     "RCGAN",
     "WAE",
     "WALDO",
+    "Autoencoder",
     "BaseDetector",
     "CoRA",
     "LabelledDetector",

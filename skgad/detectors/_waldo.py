@@ -62,7 +62,7 @@ class WALDOGame(EncoderDecoderGame):
         E, G_i, G_o, D = self.encoder, self.decoder, self.outlier_decoder, self.discriminator
         labels = x.new_zeros(x.shape[-2]) if labels is None else labels
         P, U, outliers = split_by_label(labels)
-        z_x = E(x)
+        z_x = E(self.corrupt(x))
 
         if D is not None:
             z_seen = z_x[..., P if self.prior_on == "positive" else P | U, :]
@@ -83,6 +83,10 @@ class WALDOGame(EncoderDecoderGame):
         if D is not None:
             loss = loss + self.prior_weight * call_real(D(z_seen))
         yield "autoencoder", loss
+
+    def corrupt(self, x):
+        """Rows as the encoder sees them in the training."""
+        return x
 
     @torch.no_grad()
     def update_advantage(self, e_i, e_o):

@@ -1,0 +1,36 @@
+"""Corruption of rows that a network learns to undo."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..networks._random import rand_like, randn_like, random_positions
+
+
+def add_noise(x: Tensor, scale: float) -> Tensor:
+    """Add Gaussian noise with a standard deviation of `scale` to every value."""
+    return x + scale * randn_like(x) if scale else x
+
+
+def replace_values(x: Tensor, share: float) -> Tensor:
+    """Replace a share of the values by values of the same column.
+
+    The new values come from other rows of the mini-batch, so that they are values which the table
+    has, in the proportions in which it has them. Only their combinations are new.
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., batch_size, n_features)
+        Rows.
+    share : float
+        Probability that a value is replaced.
+
+    Returns
+    -------
+    corrupted : Tensor of shape (..., batch_size, n_features)
+    """
+    if not share:
+        return x
+    donors = random_positions(x.shape[-2], x.shape, x.device)
+    return torch.where(rand_like(x) < share, x.gather(-2, donors), x)
