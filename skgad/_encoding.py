@@ -1,7 +1,7 @@
 """Codes of numeric columns: fitted to a table, computed with numpy here and with torch in engine/.
 
-Every code is a clipped linear function of one column. Standardized values are such codes, and so
-are the pieces of a piecewise-linear encoding.
+Every code is a function of one column. Standardized values and the pieces of a piecewise-linear
+encoding are clipped linear functions. A frequency code is looked up in a table of values.
 """
 
 from bisect import bisect_right
@@ -16,12 +16,34 @@ ROUNDING = 10 * np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
+class FrequencyCode:
+    """Code of how rare the value of a column is among the training rows.
+
+    Attributes
+    ----------
+    intervals : ndarray of shape (n_values, 2), float64
+        Bounds of each value that was seen, in increasing order. A number counts as this value if
+        it is greater than the lower bound, and not greater than the upper one.
+    codes : ndarray of shape (1 + n_values,), float64
+        Code of values that were not seen, followed by the code of each value.
+    """
+
+    intervals: NDArray[np.float64]
+    codes: NDArray[np.float64]
+
+    def encode(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Look up the codes of numbers."""
+        n_bounds_below = np.searchsorted(self.intervals.ravel(), x)
+        return self.codes[(n_bounds_below + 1) // 2 * (n_bounds_below % 2)]
+
+
+@dataclass(frozen=True)
 class Encoding:
     """Description of the codes of a table.
 
-    A code of a row `x` is ``clip((x[column] - start) / width, low, high)``. A column is decoded as
-    the `start` of its first code plus the sum of its clipped codes times `step`. The codes of a
-    column are adjacent, and the columns are in their order.
+    A code of a row `x` is ``clip((x[column] - start) / width, low, high)``, unless it is among the
+    `frequencies`. A column is decoded as the `start` of its first code plus the sum of its clipped
+    codes times `step`. The codes of a column are adjacent, and the columns are in their order.
 
     Attributes
     ----------
@@ -33,6 +55,9 @@ class Encoding:
         Column that each code is computed from.
     start, width, low, high, step : ndarray of shape (n_codes,), float64
         Parameters of each code.
+    frequencies : dict of int to FrequencyCode
+        Frequency codes by their positions. Each one is the last code of its column. Decoding
+        ignores them, because their `step` is zero.
     """
 
     n_bins: int
@@ -43,6 +68,7 @@ class Encoding:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     step: NDArray[np.float64]
+    frequencies: dict[int, FrequencyCode]
 
     @property
     def first_codes(self) -> NDArray[np.intp]:
@@ -60,7 +86,10 @@ class Encoding:
         with np.errstate(over="ignore"):
             codes -= self.start
             codes /= self.width
-        return np.clip(codes, self.low, self.high, out=codes)
+        np.clip(codes, self.low, self.high, out=codes)
+        for t, frequency in self.frequencies.items():
+            codes[:, t] = frequency.encode(X[:, self.column[t]])
+        return codes
 
     def decode(self, codes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert codes, or any finite numbers, to rows."""
@@ -76,6 +105,7 @@ def fit_encoding(
     n_bins: int = 16,
     columns: Literal["auto", "all", "both"] = "auto",
     max_width: int | None = 1024,
+    frequencies: bool = False,
 ) -> Encoding:
     """Fit the codes of a table.
 
@@ -83,7 +113,7 @@ def fit_encoding(
     ----------
     X : ndarray of shape (n_samples, n_features), float64
         Finite numbers.
-    n_bins, columns, max_width
+    n_bins, columns, max_width, frequencies
         Parameters of :class:`~skgad.preprocessing.PiecewiseLinearEncoder`.
 
     Returns
@@ -100,10 +130,12 @@ def fit_encoding(
     has_few_values = n_values <= n_bins + 1
     has_pieces = (n_values > 1) & (has_few_values | (columns == "all"))
     is_standardized = ~has_pieces | (columns == "both")
+    is_single = is_new & np.roll(is_new, -1, axis=1)  # the first row of a column is new
+    has_frequency = frequencies & ~has_few_values & (is_single.mean(axis=1) <= 0.5)
 
     def n_codes(n_bins):
         n_pieces = np.minimum(n_values - 1, n_bins)[has_pieces]
-        return is_standardized.sum() + n_pieces.sum()
+        return is_standardized.sum() + n_pieces.sum() + has_frequency.sum()
 
     if max_width is not None:
         n_bins = max(1, bisect_right(range(1, n_bins + 1), max_width, key=n_codes))
@@ -115,7 +147,7 @@ def fit_encoding(
     spread = np.where(is_constant, 1, scaled.std(axis=1)) * magnitude[:, 0]
 
     edges: list[NDArray[np.float64] | None] = [None] * len(ordered)
-    column, codes = [], []
+    column, codes, frequency_codes = [], [], {}
     for j, values in enumerate(ordered):
         if has_pieces[j]:
             seen = values[is_new[j]] if has_few_values[j] else values
@@ -127,7 +159,12 @@ def fit_encoding(
             step = 0 if has_pieces[j] else spread[j]
             codes.append([[center[j]], [spread[j]], [-np.inf], [np.inf], [step]])
             column.append(j)
-    return Encoding(n_bins, edges, np.array(column), *np.hstack(codes))
+        if has_frequency[j]:
+            frequency_codes[len(column)] = frequency_code(values, is_new[j], tolerance[j])
+            codes.append([[0.0], [1.0], [0.0], [0.0], [0.0]])
+            column.append(j)
+    start, width, low, high, step = np.hstack(codes)
+    return Encoding(n_bins, edges, np.array(column), start, width, low, high, step, frequency_codes)
 
 
 def quantiles(values, n_bins, tolerance):
@@ -143,3 +180,23 @@ def pieces(edges):
     low, high = np.zeros_like(width), np.ones_like(width)
     low[0], high[-1] = -np.inf, np.inf
     return [edges[:-1], width, low, high, width]
+
+
+def frequency_code(values, is_new, tolerance):
+    """Frequency code of a column, from its sorted values."""
+    first = np.flatnonzero(is_new)
+    counts = np.diff(first, append=len(values))
+    rarity = -np.log((np.append(0, counts) + 0.25) / len(values))
+    mean = np.average(rarity[1:], weights=counts)
+    spread = np.sqrt(np.average((rarity[1:] - mean) ** 2, weights=counts))
+    intervals = np.column_stack([values[first], values[first + counts - 1]])
+    return FrequencyCode(widened(intervals, tolerance), 0.5 * (rarity - mean) / max(spread, 1.0))
+
+
+def widened(intervals, tolerance):
+    """Widen disjoint, sorted intervals, each one at most to the middle of the gaps next to it."""
+    middle = intervals[:-1, 1] / 2 + intervals[1:, 0] / 2
+    lower, upper = (intervals + np.array([-1, 1]) * tolerance).T
+    lower[1:] = np.maximum(lower[1:], middle)
+    upper[:-1] = np.minimum(upper[:-1], middle)
+    return np.column_stack([lower, upper])

@@ -121,7 +121,7 @@ class BaseDetector(
     ``cross_val_score(detector, X, y)`` cannot pass the truth to `fit`.
     """
 
-    encoding: Literal["standard", "piecewise"] | None = None
+    encoding: Literal["standard", "piecewise", "piecewise+frequency"] | None = None
     networks: Networks | None = None
     ema_decay: float | None = None
     n_members: int = 1
@@ -152,7 +152,7 @@ class BaseDetector(
     auto_threshold: ClassVar[str] = "is 0.05"
 
     _parameter_constraints: ClassVar[dict] = {
-        "encoding": [StrOptions({"standard", "piecewise"}), None],
+        "encoding": [StrOptions({"standard", "piecewise", "piecewise+frequency"}), None],
         "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from .._encoding import Encoding, fit_encoding
+from .._encoding import Encoding, fit_encoding, widened
 from .data import to_floats
 
 #: Largest number of rows that the codes are fitted to.
@@ -18,8 +18,9 @@ class ColumnEncoding(nn.Module):
     """Encode numeric columns in front of networks, and decode codes that networks compute.
 
     The codes of a row do not depend on the other rows of its batch, to the last bit: only
-    elementwise operations and gathers are used. Gradients flow in both directions, except where a
-    code is clipped. At an edge, the gradients of both neighboring pieces are added.
+    elementwise operations, gathers and searches are used. Gradients flow in both directions, except
+    where a code is clipped. At an edge, the gradients of both neighboring pieces are added. The
+    gradients of frequency codes are zero.
 
     Parameters
     ----------
@@ -30,6 +31,11 @@ class ColumnEncoding(nn.Module):
     -----
     The buffers are float32. If the values of a column are large compared with their differences,
     such as timestamps in seconds, encode them in float64 with :meth:`Encoding.encode` instead.
+
+    A frequency code looks up the nearest value that was seen, up to a relative difference of
+    1.2e-7, the spacing of float32 numbers, because numbers that are equal up to rounding may be
+    rounded to neighboring float32 numbers. A tolerance in units of the largest value of the column
+    would let small values count as seen if the column also has a very large one.
     """
 
     column: Tensor
@@ -40,6 +46,9 @@ class ColumnEncoding(nn.Module):
     step: Tensor
     first_codes: Tensor
     nth_codes: Tensor
+    frequency_codes: Tensor
+    frequency_bounds: Tensor
+    frequency_table: Tensor
 
     def __init__(self, encoding: Encoding):
         super().__init__()
@@ -54,6 +63,18 @@ class ColumnEncoding(nn.Module):
         for j, group in enumerate(groups):
             nth_codes[: len(group), j] = group
         self.register_buffer("nth_codes", torch.as_tensor(nth_codes))
+        # One row for each frequency code. Rows of columns with fewer values are padded.
+        frequencies = encoding.frequencies.values()
+        n_values = max((len(frequency.intervals) for frequency in frequencies), default=0)
+        bounds = torch.full((len(frequencies), 2 * n_values), torch.inf)
+        looked_up = torch.zeros(len(frequencies), 1 + n_values)
+        for i, frequency in enumerate(frequencies):
+            own_bounds = float32_bounds(frequency.intervals)
+            bounds[i, : len(own_bounds)] = torch.as_tensor(own_bounds)
+            looked_up[i, : len(frequency.codes)] = torch.as_tensor(frequency.codes)
+        self.register_buffer("frequency_codes", torch.tensor([*encoding.frequencies]).long())
+        self.register_buffer("frequency_bounds", bounds)
+        self.register_buffer("frequency_table", looked_up)
 
     @property
     def n_features(self) -> int:
@@ -77,7 +98,18 @@ class ColumnEncoding(nn.Module):
         -------
         codes : Tensor of shape (..., n_codes)
         """
-        return ((x[..., self.column] - self.start) / self.width).clamp(self.low, self.high)
+        codes = ((x[..., self.column] - self.start) / self.width).clamp(self.low, self.high)
+        if len(self.frequency_codes) == 0:
+            return codes
+        return codes.index_copy(-1, self.frequency_codes, self._look_up_frequencies(x.detach()))
+
+    def _look_up_frequencies(self, x):
+        """Frequency codes of rows, as :meth:`FrequencyCode.encode` computes them."""
+        x = x[..., self.column[self.frequency_codes]]
+        by_column = x.reshape(-1, x.shape[-1]).T.contiguous()
+        n_bounds_below = torch.searchsorted(self.frequency_bounds, by_column)
+        codes = self.frequency_table.gather(1, (n_bounds_below + 1) // 2 * (n_bounds_below % 2))
+        return codes.T.reshape(x.shape)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Convert codes, or any finite numbers, to rows.
@@ -99,15 +131,23 @@ class ColumnEncoding(nn.Module):
         return self.start[self.first_codes] + x
 
 
+def float32_bounds(intervals):
+    """Bounds of intervals of a frequency code, widened by the rounding to float32."""
+    exact = widened(intervals, np.finfo(np.float32).eps * np.abs(intervals)).ravel()
+    bounds = exact.astype(np.float32)
+    # Rounded down, so that a value that was seen remains above its lower bound.
+    return np.where(bounds > exact, np.nextafter(bounds, np.float32(-np.inf)), bounds)
+
+
 def encode_table(name, table):
     """Fit the codes that the parameter `encoding` of a detector names.
 
     Parameters
     ----------
-    name : {"standard", "piecewise"} or None
+    name : {"standard", "piecewise", "piecewise+frequency"} or None
         Value of the parameter.
     table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
-        Training rows, of which up to 50,000 are used.
+        Training rows, of which up to 50,000 are used. Frequencies are those among these rows.
 
     Returns
     -------
@@ -121,7 +161,11 @@ def encode_table(name, table):
     n_rows = table.shape[0]
     rows = np.arange(0, n_rows, -(-n_rows // MAX_ROWS))
     sample = to_floats(table[rows], "cpu").numpy().astype(np.float64)
-    encoding = fit_encoding(sample, n_bins=0 if name == "standard" else 16)
+    encoding = fit_encoding(
+        sample,
+        n_bins=0 if name == "standard" else 16,
+        frequencies=name == "piecewise+frequency",
+    )
     # Networks leave noise in every code. A column without variation is decoded without it.
     is_constant = np.ptp(sample, axis=0)[encoding.column] == 0
     encoding = replace(encoding, step=np.where(is_constant, 0.0, encoding.step))

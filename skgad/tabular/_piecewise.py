@@ -69,6 +69,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         piece per column remains, so the output of a table with many columns can still be wider.
         None means no limit.
 
+    frequencies : bool, default=False
+        Whether columns of numbers that repeat also get a frequency code: how rare a value is among
+        the training rows. An anomaly often has a value that is unusual only because few rows have
+        it, or none, while its neighbors on the number line are common, such as an unusual amount,
+        port or zip code. Frequency codes follow the other codes of their column, count for
+        `max_width`, and are ignored in decoding.
+
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
         Dtype of the output. Codes are always computed in float64.
 
@@ -111,6 +118,18 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
       few values; nothing is rounded. With ``columns="both"``, a column that has codes is decoded
       from them, and its standardized value is ignored.
 
+    - With ``frequencies=True``, a column has a frequency code if it has more than few values and at
+      least half of the training rows have a value that another training row has, too. Let
+      :math:`c(x)` be the number of the :math:`n` training rows with the value :math:`x`, which is
+      zero for a value that was not seen. The code is
+
+      .. math:: \frac{r(x) - \mu}{2 \max(\sigma, 1)}, \qquad
+          r(x) = -\log \frac{c(x) + 1/4}{n},
+
+      with the mean :math:`\mu` and the standard deviation :math:`\sigma` of :math:`r` over the
+      training rows. Columns with few values need no such code, because their pieces tell the
+      values apart.
+
     The paper encodes all columns with quantiles, which is ``columns="all"``. Here, edges are
     always values of the column, quantiles are not interpolated, and all values of a column are
     edges if they are few.
@@ -142,6 +161,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         "n_bins": [Interval(Integral, 1, None, closed="left")],
         "columns": [StrOptions({"auto", "all", "both"})],
         "max_width": [Interval(Integral, 1, None, closed="left"), None],
+        "frequencies": ["boolean"],
         "dtype": [Options(type, {np.float32, np.float64})],
     }
 
@@ -157,11 +177,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         *,
         columns: Literal["auto", "all", "both"] = "auto",
         max_width: int | None = 1024,
+        frequencies: bool = False,
         dtype: type[np.float32] | type[np.float64] = np.float32,
     ):
         self.n_bins = n_bins
         self.columns = columns
         self.max_width = max_width
+        self.frequencies = frequencies
         self.dtype = dtype
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -188,7 +210,11 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         X = self._check_table(X, reset=True)
         names = _check_feature_names_in(self)
         self._encoding = fit_encoding(
-            X, n_bins=self.n_bins, columns=self.columns, max_width=self.max_width
+            X,
+            n_bins=self.n_bins,
+            columns=self.columns,
+            max_width=self.max_width,
+            frequencies=self.frequencies,
         )
         self.n_bins_ = self._encoding.n_bins
         self.feature_groups_ = dict(zip(names, self._encoding.groups, strict=True))
@@ -266,8 +292,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         feature_names_out : ndarray of str
-            The names of codes are, for example, "age_piece0" and "age_piece1". A standardized or
-            constant column keeps its name.
+            The names of codes are, for example, "age_piece0", "age_piece1" and "age_frequency". A
+            standardized or constant column keeps its name.
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
@@ -277,7 +303,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         ):
             n_pieces = 0 if edges is None else len(edges) - 1
             names_out += [f"{name}_piece{t}" for t in range(n_pieces)]
-            names_out += [name] * (len(group) - n_pieces)
+            for position in group[n_pieces:]:
+                is_frequency = position in self._encoding.frequencies
+                names_out.append(f"{name}_frequency" if is_frequency else name)
         return np.array(names_out, dtype=object)
 
     def _check_table(self, X, reset):
