@@ -122,8 +122,8 @@ class ALAD(BaseDetector):
         :math:`x - \hat x`. "logits" is :math:`-D_{xx}(x, \hat x)`. "combined" is the geometric mean
         of "features" and "l2", which needs no common unit; it is not from the paper. (A parameter
         called `score` would hide the method of that name from scikit-learn.)
-        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
-        after the training, see :ref:`finished_scores`.
+        "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
+        learned from the training rows after the training, see :ref:`finished_scores`.
 
     {shared_parameters}
 

@@ -287,8 +287,8 @@ class AMA(LabelledDetector):
         rows, in the form :math:`|R(x) - \mu| / \sigma`. This form has the opposite order, and does
         not become 0 for all rows far away. "combined" is the geometric mean of :math:`R(x)` and
         :math:`\lVert x - \hat x \rVert_2`; it is not from the paper.
-        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
-        after the training, see :ref:`finished_scores`.
+        "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
+        learned from the training rows after the training, see :ref:`finished_scores`.
 
     {shared_parameters}
 

@@ -374,8 +374,8 @@ class ARN(LabelledDetector):
         :math:`\lVert x - \hat x \rVert` to the row that is decoded from :math:`\mu(x)`.
         "combined", which is not from the paper, is the geometric mean of :math:`-\log p(0 | x)` and
         that distance.
-        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
-        after the training, see :ref:`finished_scores`.
+        "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
+        learned from the training rows after the training, see :ref:`finished_scores`.
 
     {shared_parameters}
 

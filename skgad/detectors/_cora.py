@@ -47,8 +47,8 @@ class CoRA(WALDOFamily):
     score_type : {"inlier", "difference"} or str, default="inlier"
         Anomaly score. "inlier" is the error :math:`e_i` of the inlier decoder, by which the WALDO
         paper ranks. "difference" is :math:`e_i - e_o`, by which it decides.
-        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
-        after the training, see :ref:`finished_scores`.
+        "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
+        learned from the training rows after the training, see :ref:`finished_scores`.
 
     {shared_parameters}
 

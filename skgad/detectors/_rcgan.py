@@ -187,8 +187,8 @@ class RCGAN(BaseDetector):
         geometric mean of "features" and :math:`\lVert x - \hat x \rVert`, as in :class:`ALAD`; it
         is not from the paper. (A parameter called `score` would hide the method of that name from
         scikit-learn.)
-        "mahalanobis", "neighbors" and "mahalanobis+neighbors" are learned from the training rows
-        after the training, see :ref:`finished_scores`.
+        "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
+        learned from the training rows after the training, see :ref:`finished_scores`.
 
     {shared_parameters}
 

@@ -54,9 +54,9 @@ class WAE(WALDOFamily):
         codes of both.
 
     score_type : {"inlier"} or str, default="inlier"
-        Anomaly score: "inlier" is the reconstruction error. "mahalanobis", "neighbors" and
-        "mahalanobis+neighbors" are learned from the training rows after the training, see
-        :ref:`finished_scores`.
+        Anomaly score: "inlier" is the reconstruction error. "mahalanobis", "neighbors", "density"
+        and combinations such as "neighbors+density" are learned from the training rows after the
+        training, see :ref:`finished_scores`.
 
     {shared_parameters}
 

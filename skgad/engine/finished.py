@@ -6,13 +6,16 @@ normal rows lie. The scores in this file learn this from all training rows, once
 trained.
 """
 
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
 from sklearn.covariance import ledoit_wolf
+from sklearn.mixture import GaussianMixture
+from sklearn.utils.extmath import randomized_svd
 from torch import nn
-from torch.nn.functional import linear
+from torch.nn.functional import linear, pad
 
 #: Largest number of rows from which the covariance of the residuals is estimated.
 MAX_RESIDUALS = 20_000
@@ -22,6 +25,28 @@ MAX_CODES = 10_000
 
 #: Which neighbor counts.
 N_NEIGHBORS = 5
+
+#: The search for neighbors first finds the groups of so many training codes that are nearest.
+GROUP_SIZE = 32
+
+#: Largest number of training codes to which a mixture is fitted. On a toy table with codes of 64
+#: or 16 dimensions, 10,000 codes rank no better and take twice the time or more.
+MAX_DENSITY_CODES = 5_000
+
+#: Largest number of components of the mixture.
+MAX_COMPONENTS = 10
+
+#: Number of training codes for each component of the mixture.
+CODES_PER_COMPONENT = 50
+
+#: Codes with more dimensions are projected before a mixture is fitted.
+MAX_DENSITY_DIMS = 256
+
+#: Largest number of dimensions after the projection.
+N_DIRECTIONS = 64
+
+#: Dimensions of codes with at most this standard deviation are centered, but not scaled.
+MIN_STD = 1e-6
 
 #: Smallest variance of whitened directions, in units of the average variance.
 MIN_VARIANCE = 1e-6
@@ -49,6 +74,8 @@ class MahalanobisScore(nn.Module):
         Positions of the training rows that are not known outliers.
     """
 
+    is_logarithm = False
+
     def __init__(self, game, apply, positions):
         super().__init__()
         positions = evenly(positions, MAX_RESIDUALS)
@@ -65,9 +92,11 @@ class MahalanobisScore(nn.Module):
 
 def whiten(residuals):
     """Matrix that makes the covariance of residuals the identity."""
-    covariance, _ = ledoit_wolf(residuals)
+    covariance, _ = ledoit_wolf(at_least_two(residuals))
     variances, directions = np.linalg.eigh(np.atleast_2d(covariance))
-    floor = max(MIN_VARIANCE * variances.mean(), np.finfo(np.float32).tiny)
+    average = variances.mean()
+    # If all residuals are the same, they have no unit.
+    floor = MIN_VARIANCE * average if average > np.finfo(np.float32).tiny else 1.0
     return (directions / np.sqrt(np.maximum(variances, floor))).T
 
 
@@ -75,7 +104,8 @@ class NeighborScore(nn.Module):
     """Distance of the code of a row to its fifth nearest neighbor among the training codes.
 
     The codes of up to 10,000 training rows are searched, spread evenly over the table. Scoring
-    1,024 rows with codes of 64 dimensions takes about 1.3 billion multiplications.
+    1,024 rows with codes of 64 dimensions takes about 0.7 billion multiplications, and 40 MB for
+    the distances to all training codes.
 
     Parameters
     ----------
@@ -83,32 +113,139 @@ class NeighborScore(nn.Module):
         As for :class:`MahalanobisScore`, with a game that has an `encode` method.
     """
 
+    is_logarithm = False
+
     def __init__(self, game, apply, positions):
         super().__init__()
         codes = tensor_for(game, apply(game.encode, evenly(positions, MAX_CODES)))
-        self.register_buffer("codes", codes)
-        self.register_buffer("half_squares", codes.square().sum(-1) / 2)
+        n_codes = codes.shape[-2]
+        n_missing = -n_codes % GROUP_SIZE
+        half_squares = codes.square().sum(-1) / 2
+        self.n_neighbors = min(N_NEIGHBORS, n_codes)
+        self.register_buffer("codes", pad(codes, (0, 0, 0, n_missing)))
+        self.register_buffer("half_squares", pad(half_squares, (0, n_missing), value=torch.inf))
 
     def forward(self, game, x):
         """Score of each row; shape (..., batch_size)."""
-        return for_each_member(distances_to_neighbor, game.encode(x), self.codes, self.half_squares)
+        search = partial(distances_to_neighbor, n_neighbors=self.n_neighbors)
+        return for_each_member(search, game.encode(x), self.codes, self.half_squares)
 
 
-def distances_to_neighbor(codes, train_codes, half_squares):
-    """Distances to the fifth nearest of some codes, with half of their squared norms."""
+def distances_to_neighbor(codes, train_codes, half_squares, n_neighbors):
+    """Distances to the n-th nearest of some training codes.
+
+    The number of training codes is a multiple of `GROUP_SIZE`. Half of their squared norms are
+    given, too, and infinity excludes a training code.
+    """
     # |c - z|^2 = 2 (|c|^2 / 2 - c z) + |z|^2, of which the last term is the same for all c.
     closeness = linear(codes, train_codes, -half_squares)
-    n_neighbors = min(N_NEIGHBORS, len(train_codes))
-    nearest = closeness.topk(n_neighbors, dim=-1).indices
+    # The nearest codes lie in the groups with the nearest codes. A maximum over groups that are
+    # contiguous in memory takes a fraction of the time of `topk`.
+    groups = closeness.T.unflatten(0, (-1, GROUP_SIZE))
+    nearest_in_group = groups.amax(1).T.contiguous()
+    n_groups = min(n_neighbors, len(groups))
+    chosen = nearest_in_group.topk(n_groups, dim=-1).indices
+    rows = torch.arange(len(codes), device=codes.device)[:, None]
+    candidates = groups[chosen, :, rows].flatten(-2).topk(n_neighbors, dim=-1).indices
+    nearest = chosen.gather(-1, candidates // GROUP_SIZE) * GROUP_SIZE + candidates % GROUP_SIZE
     # Distances anew, because the expanded square loses digits for near neighbors.
     return (train_codes[nearest] - codes[:, None]).norm(dim=-1).amax(-1)
+
+
+class DensityScore(nn.Module):
+    r"""Negative log density of the code of a row under a mixture of Gaussians.
+
+    .. math:: A(x) = -\log \sum_k \pi_k\, \mathcal{N}(z; \mu_k, \Sigma_k),
+
+    where :math:`z` is the code of the row, with each dimension standardized on the training rows.
+    A mixture with one component for every 50 codes, at least 1 and at most 10, is fitted to the
+    codes of up to 5,000 training rows, spread evenly over the table.
+
+    Codes with more than 256 dimensions, or with more dimensions than there are codes, are first
+    projected to at most 64 principal components. The score then ignores the part of a code that is
+    orthogonal to them.
+
+    For 5,000 codes with 64 dimensions, the fit takes about 0.3 s on one core, and scoring 1,024
+    rows 42 million multiplications.
+
+    Parameters
+    ----------
+    game, apply, positions
+        As for :class:`NeighborScore`.
+    """
+
+    is_logarithm = True
+
+    def __init__(self, game, apply, positions):
+        super().__init__()
+        codes = apply(game.encode, evenly(positions, MAX_DENSITY_CODES)).astype(np.float64)
+        names = ("center", "whitening", "shift", "log_peaks")
+        for name, values in zip(names, for_each_member(fit_mixture, codes), strict=True):
+            self.register_buffer(name, tensor_for(game, values))
+
+    def forward(self, game, x):
+        """Score of each row; shape (..., batch_size)."""
+        mixture = (self.center, self.whitening, self.shift, self.log_peaks)
+        return for_each_member(negative_log_density, game.encode(x), *mixture)
+
+
+def fit_mixture(codes):
+    """Fit a mixture of Gaussians to the standardized codes.
+
+    Returns
+    -------
+    center : ndarray of shape (1, n_dims)
+        Mean of the codes.
+    whitening : ndarray of shape (n_components * n_directions, n_dims)
+        Maps of centered codes, one for each component, that make its covariance the identity.
+    shift : ndarray of shape (n_components * n_directions,)
+        Added to the mapped codes, so that the mean of each component becomes zero.
+    log_peaks : ndarray of shape (n_components,)
+        Weighted log density of each component at its mean.
+    """
+    codes = at_least_two(codes)
+    n_codes, n_dims = codes.shape
+    center, std = codes.mean(axis=0, keepdims=True), codes.std(axis=0)
+    scale = np.where(std > MIN_STD, std, 1.0)
+    standardized = (codes - center) / scale
+    directions = np.eye(n_dims)
+    if n_dims > min(n_codes, MAX_DENSITY_DIMS):
+        # PCA would divide by the total variance, which can be zero.
+        n_directions = min(N_DIRECTIONS, n_codes - 1)
+        directions = randomized_svd(standardized, n_directions, random_state=0)[2]
+    mixture = GaussianMixture(
+        int(np.clip(n_codes // CODES_PER_COMPONENT, 1, MAX_COMPONENTS)),
+        reg_covar=1e-3,
+        # EM stops once a step raises the mean log density by less than this. The mean log density
+        # is bounded, by `reg_covar`, and would exceed its bound before the last step. So EM always
+        # converges, and never warns. It took 3 to 22 steps on all distributions that we tried.
+        tol=1e-3 * len(directions),
+        max_iter=10_000,
+        init_params="k-means++",
+        random_state=0,
+    ).fit(standardized @ directions.T)
+    to_unit = mixture.precisions_cholesky_.transpose(0, 2, 1)
+    log_determinants = np.log(np.diagonal(to_unit, axis1=1, axis2=2)).sum(axis=1)
+    log_peaks = np.log(mixture.weights_) + log_determinants
+    log_peaks -= len(directions) / 2 * np.log(2 * np.pi)
+    shift = -(to_unit @ mixture.means_[:, :, None]).ravel()
+    return center, (to_unit @ (directions / scale)).reshape(-1, n_dims), shift, log_peaks
+
+
+def negative_log_density(codes, center, whitening, shift, log_peaks):
+    """Negative log density of codes under a mixture, from the results of :func:`fit_mixture`."""
+    # Centered first: a code can be far from zero, compared with its standard deviation.
+    whitened = linear(codes - center, whitening, shift).unflatten(-1, (len(log_peaks), -1))
+    return -(log_peaks - whitened.square().sum(-1) / 2).logsumexp(-1)
 
 
 class CombinedScore(nn.Module):
     """Average of several scores in common units.
 
     The unit of a score is the interquartile range of its logarithm on the training rows, and its
-    origin the median. The average is exponentiated, so that scores stay positive.
+    origin the median. The density score is a logarithm already. The average is not exponentiated,
+    because the scores of rows far away would overflow. About half of the training rows therefore
+    have negative scores.
 
     Parameters
     ----------
@@ -131,12 +268,13 @@ class CombinedScore(nn.Module):
 
     def log_scores(self, game, x):
         """Logarithms of the scores; shape (..., batch_size, n_parts)."""
-        scores = torch.stack([part(game, x) for part in self.parts], dim=-1)
-        return scores.clamp(min=MIN_SCORE).log()
+        scores = [(part, part(game, x)) for part in self.parts]
+        logs = [s if part.is_logarithm else s.clamp(min=MIN_SCORE).log() for part, s in scores]
+        return torch.stack(logs, dim=-1)
 
     def forward(self, game, x):
         """Score of each row; shape (..., batch_size)."""
-        return ((self.log_scores(game, x) - self.location) / self.scale).mean(-1).exp()
+        return ((self.log_scores(game, x) - self.location) / self.scale).mean(-1)
 
 
 def for_each_member(function, first, *others):
@@ -144,7 +282,10 @@ def for_each_member(function, first, *others):
     if first.ndim == 2:
         return function(first, *others)
     stack = torch.stack if torch.is_tensor(first) else np.stack
-    return stack([function(*parts) for parts in zip(first, *others, strict=True)])
+    results = [function(*parts) for parts in zip(first, *others, strict=True)]
+    if isinstance(results[0], tuple):
+        return tuple(stack(parts) for parts in zip(*results, strict=True))
+    return stack(results)
 
 
 def tensor_for(game, values):
@@ -155,6 +296,11 @@ def tensor_for(game, values):
     )
 
 
+def at_least_two(rows):
+    """Rows to fit an estimator to that needs two of them: a single row is repeated."""
+    return np.repeat(rows, 2, axis=0) if len(rows) == 1 else rows
+
+
 def evenly(positions, n_max):
     """At most `n_max` of the positions, spread evenly."""
     if len(positions) <= n_max:
@@ -162,17 +308,25 @@ def evenly(positions, n_max):
     return positions[np.linspace(0, len(positions) - 1, n_max).astype(int)]
 
 
-def mahalanobis_and_neighbors(game, apply, positions):
-    """Combine the Mahalanobis norm of the residuals and the neighbors of the codes."""
-    return CombinedScore(game, apply, positions, (MahalanobisScore, NeighborScore))
-
-
 #: Scores that every detector offers whose game can reconstruct rows and encode them.
-FinishedScore: TypeAlias = Literal["mahalanobis", "neighbors", "mahalanobis+neighbors"]
+FinishedScore: TypeAlias = Literal[
+    "mahalanobis",
+    "neighbors",
+    "density",
+    "mahalanobis+neighbors",
+    "neighbors+density",
+    "mahalanobis+neighbors+density",
+]
+
+#: Classes of the scores that can be combined.
+PARTS = {"mahalanobis": MahalanobisScore, "neighbors": NeighborScore, "density": DensityScore}
+
+
+def builder(score_type):
+    """Class of a score, or a function that builds a combination."""
+    parts = [PARTS[name] for name in score_type.split("+")]
+    return parts[0] if len(parts) == 1 else partial(CombinedScore, parts=parts)
+
 
 #: Builders of the scores, by score type.
-FINISHED_SCORES = {
-    "mahalanobis": MahalanobisScore,
-    "neighbors": NeighborScore,
-    "mahalanobis+neighbors": mahalanobis_and_neighbors,
-}
+FINISHED_SCORES = {score_type: builder(score_type) for score_type in get_args(FinishedScore)}

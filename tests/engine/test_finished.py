@@ -4,18 +4,25 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from common import DETECTORS, assert_same_bits, table, tiny
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.covariance import LedoitWolf
 from sklearn.exceptions import NotFittedError
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from skgad.engine import finished
 from skgad.engine.finished import FINISHED_SCORES, evenly
+from skgad.engine.runtime import BatchInvariantLinear
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
 every_score = pytest.mark.parametrize("score_type", FINISHED_SCORES)
+every_combination = pytest.mark.parametrize("score_type", [s for s in FINISHED_SCORES if "+" in s])
 NEW_ROWS = 2 * table(40, seed=5)
 
 
@@ -32,13 +39,74 @@ def neighbors_by_hand(detector, X_train, X):
     return search.kneighbors(detector.transform(X))[0][:, -1]
 
 
-def in_units(scores, train_scores):
-    """Logarithms of scores, in interquartile ranges of the training scores."""
-    low, median, high = np.percentile(np.log(train_scores), [25, 50, 75])
-    return (np.log(scores) - median) / (high - low)
+def density_by_hand(detector, X_train, X):
+    """Negative log densities of standardized codes, with scikit-learn's mixture."""
+    return mixture_by_hand(detector.transform(X_train), detector.transform(X))
 
 
-BY_HAND = {"mahalanobis": mahalanobis_by_hand, "neighbors": neighbors_by_hand}
+def mixture_by_hand(train_codes, codes):
+    """Negative log densities under a mixture that is fitted to standardized training codes."""
+    scaler = StandardScaler().fit(train_codes.astype(float))
+    mixture = GaussianMixture(
+        n_components=min(max(len(train_codes) // 50, 1), 10),
+        reg_covar=1e-3,
+        tol=1e-3 * train_codes.shape[1],
+        init_params="k-means++",
+        random_state=0,
+    ).fit(scaler.transform(train_codes.astype(float)))
+    return -mixture.score_samples(scaler.transform(codes.astype(float)))
+
+
+BY_HAND = {
+    "mahalanobis": mahalanobis_by_hand,
+    "neighbors": neighbors_by_hand,
+    "density": density_by_hand,
+}
+
+
+def in_units(part, detector):
+    """Logarithms of the scores of new rows, in interquartile ranges of the training scores."""
+    scores, train_scores = (BY_HAND[part](detector, table(), X) for X in (NEW_ROWS, table()))
+    if part != "density":
+        scores, train_scores = np.log(scores), np.log(train_scores)
+    low, median, high = np.percentile(train_scores, [25, 50, 75])
+    return (scores - median) / (high - low)
+
+
+class IdentityGame(nn.Module):
+    """Game whose codes are the rows, and whose reconstructions are the center of the training."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def encode(self, x):
+        return x
+
+    def reconstruct(self, x):
+        return torch.zeros_like(x)
+
+
+def scores_of_codes(score_type, train_codes, codes):
+    """Scores of codes, shape (..., n_codes), without a detector."""
+    game = IdentityGame()
+    train_codes, codes = (
+        torch.as_tensor(rows, dtype=torch.float32) for rows in (train_codes, codes)
+    )
+
+    def apply(function, positions):
+        return function(train_codes[..., positions, :]).numpy()
+
+    with torch.inference_mode(), BatchInvariantLinear():
+        score = FINISHED_SCORES[score_type](game, apply, np.arange(train_codes.shape[-2]))
+        return score(game, codes).numpy()
+
+
+def clusters(n, n_dims=3, seed=0):
+    """Rows in four clusters."""
+    rng = np.random.default_rng(seed)
+    centers = 5 * np.random.default_rng(9).normal(size=(4, n_dims))
+    return centers[rng.integers(4, size=n)] + rng.normal(size=(n, n_dims))
 
 
 @every_detector
@@ -49,15 +117,107 @@ def test_scores_agree_with_their_formula(name, score_type, device):
     np.testing.assert_allclose(-detector.score_samples(NEW_ROWS), expected, rtol=2e-3)
 
 
+@every_combination
 @every_detector
-def test_the_combination_averages_logarithms_in_units_of_the_training_rows(name, device):
-    detector = tiny(name, score_type="mahalanobis+neighbors", device=device).fit(table())
-    parts = [
-        in_units(by_hand(detector, table(), NEW_ROWS), by_hand(detector, table(), table()))
-        for by_hand in BY_HAND.values()
-    ]
-    expected = np.mean(parts, axis=0)
-    np.testing.assert_allclose(np.log(-detector.score_samples(NEW_ROWS)), expected, atol=0.05)
+def test_the_combination_averages_logarithms_in_units_of_the_training_rows(
+    name, score_type, device
+):
+    detector = tiny(name, score_type=score_type, device=device).fit(table())
+    expected = np.mean([in_units(part, detector) for part in score_type.split("+")], axis=0)
+    np.testing.assert_allclose(-detector.score_samples(NEW_ROWS), expected, rtol=2e-3, atol=0.05)
+
+
+@pytest.mark.parametrize("n_codes", [49, 120, 700])
+@pytest.mark.parametrize("score_type", ["neighbors", "density"])
+def test_the_score_agrees_with_its_formula_for_any_number_of_codes(score_type, n_codes):
+    codes, new_codes = clusters(n_codes), 2 * clusters(100, seed=1)
+    expected = {
+        "neighbors": lambda: NearestNeighbors().fit(codes).kneighbors(new_codes)[0][:, -1],
+        "density": lambda: mixture_by_hand(codes, new_codes),
+    }[score_type]()
+    scores = scores_of_codes(score_type, codes, new_codes)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_dims", [1, 2, 5, 16, 64])
+@pytest.mark.parametrize("score_type", ["neighbors", "density"])
+def test_scores_of_codes_do_not_depend_on_their_position(score_type, n_dims):
+    codes, new_codes = clusters(1500, n_dims), clusters(1024, n_dims, seed=1)
+    order = np.random.default_rng(0).integers(1024, size=1024)
+    scores = scores_of_codes(score_type, codes, new_codes)
+    assert_same_bits(scores_of_codes(score_type, codes, new_codes[order]), scores[order])
+
+
+@pytest.mark.parametrize("score_type", ["neighbors", "density"])
+def test_each_member_is_compared_with_its_own_codes(score_type):
+    codes = np.stack([clusters(120, seed=seed) for seed in range(3)])
+    new_codes = np.stack([clusters(50, seed=seed) for seed in (4, 5, 6)])
+    scores = scores_of_codes(score_type, codes, new_codes)
+    for member in range(3):
+        expected = scores_of_codes(score_type, codes[member], new_codes[member])
+        assert_same_bits(scores[member], expected)
+
+
+@every_score
+@pytest.mark.parametrize(
+    "codes",
+    [
+        clusters(1000),
+        np.column_stack([clusters(200), np.ones(200)]),
+        clusters(200, n_dims=300),
+        1e-5 * clusters(200),
+        1e5 + clusters(200),
+    ],
+    ids=["clusters", "constant dimension", "more dimensions than codes", "small", "far from zero"],
+)
+def test_scores_grow_with_the_distance(score_type, codes):
+    distances = np.array([3, 10, 1e2, 1e3, 1e4, 1e5, 1e6])
+    direction = np.random.default_rng(2).normal(size=codes.shape[1])
+    far_codes = codes.mean(0) + distances[:, None] * codes.std() * direction
+    scores = scores_of_codes(score_type, codes, far_codes)
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores) > 0).all()
+
+
+@every_score
+@pytest.mark.parametrize(
+    "codes",
+    [
+        np.ones((60, 3)),
+        np.repeat(clusters(2), 100, axis=0),
+        clusters(2),
+        clusters(2, n_dims=1),
+        clusters(2)[:1],
+        clusters(6),
+        clusters(40, n_dims=300),
+        np.ones((40, 300)),
+    ],
+    ids=["equal", "two values", "two", "one dimension", "one", "few", "wide", "wide and equal"],
+)
+def test_scores_of_degenerate_codes_are_finite(score_type, codes):
+    for new_codes in (codes, codes + 1, 1e6 * codes):
+        assert np.isfinite(scores_of_codes(score_type, codes, new_codes)).all()
+
+
+def test_the_density_of_wide_codes_is_that_of_their_principal_components():
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(3, 400))
+    codes, new_codes = (clusters(500, seed=seed) @ mixing for seed in (0, 1))
+    scaler = StandardScaler().fit(codes)
+    components = np.linalg.svd(scaler.transform(codes), full_matrices=False)[2][:64]
+    mixture = GaussianMixture(
+        10, reg_covar=1e-3, tol=0.064, init_params="k-means++", random_state=0
+    ).fit(scaler.transform(codes) @ components.T)
+    expected = -mixture.score_samples(scaler.transform(new_codes) @ components.T)
+    scores = scores_of_codes("density", codes, new_codes)
+    assert np.corrcoef(scores, expected)[0, 1] > 0.999
+
+
+@every_score
+def test_a_clone_is_fitted_to_the_same_scores(score_type, device):
+    detector = tiny("ALAD", score_type=score_type, device=device).fit(table())
+    again = clone(detector).fit(table())
+    assert_same_bits(again.score_samples(NEW_ROWS), detector.score_samples(NEW_ROWS))
 
 
 @every_score
@@ -101,11 +261,14 @@ def test_a_constant_column_and_more_columns_than_rows_are_no_problem(device):
         assert np.isfinite(detector.score_samples(10 * X)).all()
 
 
-def test_large_tables_are_sampled_evenly(device, monkeypatch):
-    monkeypatch.setattr(finished, "MAX_CODES", 10)
-    detector = tiny("ALAD", score_type="neighbors", device=device).fit(table())
+@pytest.mark.parametrize(
+    ("score_type", "name"), [("neighbors", "MAX_CODES"), ("density", "MAX_DENSITY_CODES")]
+)
+def test_large_tables_are_sampled_evenly(score_type, name, device, monkeypatch):
+    monkeypatch.setattr(finished, name, 10)
+    detector = tiny("ALAD", score_type=score_type, device=device).fit(table())
     rows = np.linspace(0, 47, 10).astype(int)
-    expected = neighbors_by_hand(detector, table()[rows], NEW_ROWS)
+    expected = BY_HAND[score_type](detector, table()[rows], NEW_ROWS)
     np.testing.assert_allclose(-detector.score_samples(NEW_ROWS), expected, rtol=2e-3)
 
 
