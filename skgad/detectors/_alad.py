@@ -117,13 +117,15 @@ class ALAD(BaseDetector):
         Whether to divide the weights of the encoder and of the discriminators by their largest
         singular value, as section IV-B of the paper proposes.
 
-    score_type : {"features", "l1", "l2", "logits", "combined"} or str, default="combined"
+    score_type : {"auto", "features", "l1", "l2", "logits", "combined"} or str, default="auto"
         Anomaly score. "features" is :math:`A(x)`. "l1" and "l2" are the norms of
         :math:`x - \hat x`. "logits" is :math:`-D_{xx}(x, \hat x)`. "combined" is the geometric mean
         of "features" and "l2", which needs no common unit; it is not from the paper. (A parameter
         called `score` would hide the method of that name from scikit-learn.)
         "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
-        learned from the training rows after the training, see :ref:`finished_scores`.
+        learned from the training rows after the training, see :ref:`finished_scores`. "auto" is
+        "mahalanobis+neighbors+density", and "combined" for images and for more than 1,024
+        columns.
 
     {shared_parameters}
 
@@ -181,12 +183,15 @@ class ALAD(BaseDetector):
     """
 
     game_class = ALADGame
+    own_score = "combined"
 
     latent_dim: int = 64
     latent_discriminator: bool = True
     latent_weight: float = 0.1
     spectral_norm: bool = False
-    score_type: Literal["features", "l1", "l2", "logits", "combined"] | FinishedScore = "combined"
+    score_type: Literal["auto", "features", "l1", "l2", "logits", "combined"] | FinishedScore = (
+        "auto"
+    )
     ema_decay: float | None = 0.99
     lr: float = 2e-3
 
@@ -197,7 +202,7 @@ class ALAD(BaseDetector):
         "latent_weight": [Interval(Real, 0, None, closed="left")],
         "spectral_norm": ["boolean"],
         "score_type": [
-            StrOptions({"features", "l1", "l2", "logits", "combined", *FINISHED_SCORES})
+            StrOptions({"auto", "features", "l1", "l2", "logits", "combined", *FINISHED_SCORES})
         ],
     }
     adam_params: ClassVar[dict] = {"optimizer__betas": (0.5, 0.999)}

@@ -281,14 +281,16 @@ class AMA(LabelledDetector):
     regularization_weight : float, default=0.01
         Weight :math:`\lambda_{reg}` of the norm of the codes. The paper has 1.
 
-    score_type : {"combined", "features", "likelihood"} or str, default="combined"
+    score_type : {"auto", "combined", "features", "likelihood"} or str, default="auto"
         Anomaly score. "features" is the R-score :math:`R(x)`. "likelihood" is the A-score of the
         paper, the density of a normal distribution that is fitted to the R-scores of the training
         rows, in the form :math:`|R(x) - \mu| / \sigma`. This form has the opposite order, and does
         not become 0 for all rows far away. "combined" is the geometric mean of :math:`R(x)` and
         :math:`\lVert x - \hat x \rVert_2`; it is not from the paper.
         "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
-        learned from the training rows after the training, see :ref:`finished_scores`.
+        learned from the training rows after the training, see :ref:`finished_scores`. "auto" is
+        "mahalanobis+neighbors+density", and "combined" for images and for more than 1,024
+        columns.
 
     {shared_parameters}
 
@@ -372,6 +374,7 @@ class AMA(LabelledDetector):
     """
 
     game_class = AMAGame
+    own_score = "combined"
 
     latent_dim: int = 64
     n_critic: int = 1
@@ -385,7 +388,7 @@ class AMA(LabelledDetector):
     negative_weight: float = 0.1
     warm_up: float = 0.1
     regularization_weight: float = 0.01
-    score_type: Literal["combined", "features", "likelihood"] | FinishedScore = "combined"
+    score_type: Literal["auto", "combined", "features", "likelihood"] | FinishedScore = "auto"
     ema_decay: float | None = 0.99
     lr: float = 2e-3
 
@@ -406,7 +409,9 @@ class AMA(LabelledDetector):
             Interval(Integral, 0, None, closed="left"),
         ],
         "regularization_weight": [Interval(Real, 0, None, closed="left")],
-        "score_type": [StrOptions({"likelihood", "features", "combined", *FINISHED_SCORES})],
+        "score_type": [
+            StrOptions({"auto", "likelihood", "features", "combined", *FINISHED_SCORES})
+        ],
     }
     adam_params: ClassVar[dict] = {
         "optimizer__betas": (0.0, 0.9),

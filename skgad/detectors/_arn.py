@@ -368,14 +368,16 @@ class ARN(LabelledDetector):
     reservoir_size : int, default=1000
         Number of training rows that are stored, for :meth:`sample` to draw variants of.
 
-    score_type : {"combined", "discriminator", "reconstruction"} or str, default="combined"
+    score_type : {"auto", "combined", "discriminator", "reconstruction"} or str, default="auto"
         Anomaly score. "discriminator" is the opposite of the logit of the discriminator, which
         ranks as :math:`-\log p(0 | x)` does. "reconstruction" is the distance
         :math:`\lVert x - \hat x \rVert` to the row that is decoded from :math:`\mu(x)`.
         "combined", which is not from the paper, is the geometric mean of :math:`-\log p(0 | x)` and
         that distance.
         "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
-        learned from the training rows after the training, see :ref:`finished_scores`.
+        learned from the training rows after the training, see :ref:`finished_scores`. "auto" is
+        "mahalanobis+neighbors+density", and "combined" for images and for more than 1,024
+        columns.
 
     {shared_parameters}
 
@@ -454,6 +456,7 @@ class ARN(LabelledDetector):
     """
 
     game_class = ARNGame
+    own_score = "combined"
 
     latent_dim: int = 32
     adversarial_weight: float = 0.01
@@ -471,7 +474,9 @@ class ARN(LabelledDetector):
     objective: Literal["adversarial", "elbo"] = "adversarial"
     supervised_players: Literal["discriminator", "both"] = "discriminator"
     reservoir_size: int = 1000
-    score_type: Literal["combined", "discriminator", "reconstruction"] | FinishedScore = "combined"
+    score_type: Literal["auto", "combined", "discriminator", "reconstruction"] | FinishedScore = (
+        "auto"
+    )
 
     _parameter_constraints: ClassVar[dict] = {
         **LabelledDetector._parameter_constraints,
@@ -492,7 +497,7 @@ class ARN(LabelledDetector):
         "supervised_players": [StrOptions({"discriminator", "both"})],
         "reservoir_size": [Interval(Integral, 1, None, closed="left")],
         "score_type": [
-            StrOptions({"combined", "discriminator", "reconstruction", *FINISHED_SCORES})
+            StrOptions({"auto", "combined", "discriminator", "reconstruction", *FINISHED_SCORES})
         ],
     }
 

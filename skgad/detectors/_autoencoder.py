@@ -54,10 +54,12 @@ class Autoencoder(WALDOFamily):
         Probability that a value is replaced by the value that another row of the mini-batch has in
         the same column. Unlike noise, this keeps to values that the table has. 0 replaces none.
 
-    score_type : {"inlier"} or str, default="inlier"
-        Anomaly score: "inlier" is the reconstruction error. "mahalanobis", "neighbors" and
-        "mahalanobis+neighbors" are learned from the training rows after the training, see
-        :ref:`finished_scores`.
+    score_type : {"auto", "inlier"} or str, default="auto"
+        Anomaly score: "inlier" is the reconstruction error.
+        "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
+        learned from the training rows after the training, see :ref:`finished_scores`. "auto" is
+        "mahalanobis+neighbors+density", and "inlier" for images and for more than 1,024
+        columns.
 
     {shared_parameters}
 
@@ -108,11 +110,11 @@ class Autoencoder(WALDOFamily):
     latent_dim: int = 64
     noise: float = 0.5
     replaced: float = 0.0
-    score_type: Literal["inlier"] | FinishedScore = "inlier"
+    score_type: Literal["auto", "inlier"] | FinishedScore = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
         **WALDOFamily._parameter_constraints,
         "noise": [Interval(Real, 0, None, closed="left")],
         "replaced": [Interval(Real, 0, 1, closed="both")],
-        "score_type": [StrOptions({"inlier", *FINISHED_SCORES})],
+        "score_type": [StrOptions({"auto", "inlier", *FINISHED_SCORES})],
     }

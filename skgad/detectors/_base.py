@@ -73,6 +73,9 @@ from ..networks._build import Networks, image_shape
 
 Kind = Literal["inlier", "outlier"]
 
+#: Largest number of columns for which ``score_type="auto"`` learns a score from the training rows.
+MAX_FEATURES = 1024
+
 
 def _game_can_encode(detector):
     """Check for ``available_if``: whether the game of a detector has latent codes."""
@@ -111,6 +114,9 @@ class BaseDetector(
         Number of mini-batches with ``max_epochs="auto"``.
     auto_threshold : str
         What ``contamination="auto"`` means, for the docstring of the class.
+    own_score : str
+        What ``score_type="auto"`` means for images and wide tables, for which learning a score
+        from the training rows would take too long.
 
     Notes
     -----
@@ -150,6 +156,7 @@ class BaseDetector(
     adam_params: ClassVar[dict[str, Any]] = {}
     auto_steps: ClassVar[int] = 2000
     auto_threshold: ClassVar[str] = "is 0.05"
+    own_score: ClassVar[str]
 
     _parameter_constraints: ClassVar[dict] = {
         "encoding": [StrOptions({"standard", "piecewise", "piecewise+frequency"}), None],
@@ -210,7 +217,19 @@ class BaseDetector(
             Arguments of `game_class`, besides the networks and the number of features.
         """
         names = set(self._get_param_names()) - set(BaseDetector._get_param_names())
-        return {name: getattr(self, name) for name in names}
+        params = {name: getattr(self, name) for name in names}
+        if "score_type" in params:
+            params["score_type"] = self._resolve_score_type(self.score_type)
+        return params
+
+    def _resolve_score_type(self, score_type):
+        """Name of the anomaly score, which depends on the table if it is "auto"."""
+        if score_type != "auto":
+            return score_type
+        is_wide = getattr(self, "n_features_in_", 0) > MAX_FEATURES
+        if is_wide or image_shape(self.networks) is not None:
+            return self.own_score
+        return "mahalanobis+neighbors+density"
 
     def method_callbacks(self) -> list[tuple[str, Callback]]:
         """Named skorch callbacks that belong to the method, such as the averaging of weights.
@@ -293,7 +312,7 @@ class BaseDetector(
                 if resume:  # a copy is trained, so that a failure leaves the detector as it was
                     net = copy_net(self.net_)
                     if _has_score_types(self):
-                        net.module_.set_score_type(self.score_type)
+                        net.module_.set_score_type(self._resolve_score_type(self.score_type))
                 else:
                     if self.encoding is not None and image_shape(self.networks) is not None:
                         raise ValueError(
@@ -480,7 +499,7 @@ class BaseDetector(
                 "in the same order."
             )
         net = copy_net(self.net_)
-        net.module_.set_score_type(score_type)
+        net.module_.set_score_type(self._resolve_score_type(score_type))
         train_scores = score_training_rows(net.module_, table, self._known_labels)
         self.score_type = score_type
         self.net_, self.train_scores_ = net, train_scores
@@ -499,7 +518,7 @@ class BaseDetector(
         """Raise an error if `score_type` has been set since the detector was fitted."""
         fitted = self.net_.module_.game.score_type
         wanted = self.get_params(deep=False).get("score_type", fitted)
-        if wanted != fitted:
+        if self._resolve_score_type(wanted) != fitted:
             raise ValueError(
                 f"score_type={wanted!r} was set after this {type(self).__name__} had been fitted "
                 f"with score_type={fitted!r}. Call set_score_type({wanted!r}, X) with the training "

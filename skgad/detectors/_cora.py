@@ -44,11 +44,13 @@ class CoRA(WALDOFamily):
         Decay of a moving average of the advantage over the mini-batches. 0 uses the advantage of
         each mini-batch, as the WALDO paper does.
 
-    score_type : {"inlier", "difference"} or str, default="inlier"
+    score_type : {"auto", "inlier", "difference"} or str, default="auto"
         Anomaly score. "inlier" is the error :math:`e_i` of the inlier decoder, by which the WALDO
         paper ranks. "difference" is :math:`e_i - e_o`, by which it decides.
         "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
-        learned from the training rows after the training, see :ref:`finished_scores`.
+        learned from the training rows after the training, see :ref:`finished_scores`. "auto" is
+        "mahalanobis+neighbors+density", and "inlier" for images and for more than 1,024
+        columns.
 
     {shared_parameters}
 
@@ -97,4 +99,4 @@ class CoRA(WALDOFamily):
     advantage: bool = True
     advantage_quantile: float = 0.0
     advantage_decay: float = 0.0
-    score_type: Literal["inlier", "difference"] | FinishedScore = "inlier"
+    score_type: Literal["auto", "inlier", "difference"] | FinishedScore = "auto"

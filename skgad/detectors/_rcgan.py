@@ -180,7 +180,7 @@ class RCGAN(BaseDetector):
         min-max problem of the paper, taken literally, includes it. The encoder then works to make
         noise pass for normal.
 
-    score_type : {"combined", "discriminator", "features"} or str, default="combined"
+    score_type : {"auto", "combined", "discriminator", "features"} or str, default="auto"
         Anomaly score. "discriminator" is :math:`-D_{xx}(x, \hat x)`. It ranks as equation (11),
         without ties where the sigmoid saturates. "features" is the Euclidean distance between the
         activations of the last hidden layer of :math:`D_{xx}`, equation (12). "combined" is the
@@ -188,7 +188,9 @@ class RCGAN(BaseDetector):
         is not from the paper. (A parameter called `score` would hide the method of that name from
         scikit-learn.)
         "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
-        learned from the training rows after the training, see :ref:`finished_scores`.
+        learned from the training rows after the training, see :ref:`finished_scores`. "auto" is
+        "mahalanobis+neighbors+density", and "combined" for images and for more than 1,024
+        columns.
 
     {shared_parameters}
 
@@ -240,6 +242,7 @@ class RCGAN(BaseDetector):
     """
 
     game_class = RCGANGame
+    own_score = "combined"
 
     latent_dim: int = 64
     penalty: Penalty | Literal["normal", "uniform"] = "normal"
@@ -247,7 +250,7 @@ class RCGAN(BaseDetector):
     penalty_weight: float = 1.0
     penalty_size: int | None = None
     penalize_encoder: bool = False
-    score_type: Literal["combined", "discriminator", "features"] | FinishedScore = "combined"
+    score_type: Literal["auto", "combined", "discriminator", "features"] | FinishedScore = "auto"
     ema_decay: float | None = 0.99
     lr: float = 2e-3
 
@@ -259,6 +262,8 @@ class RCGAN(BaseDetector):
         "penalty_weight": [Interval(Real, 0, None, closed="left")],
         "penalty_size": [Interval(Integral, 1, None, closed="left"), None],
         "penalize_encoder": ["boolean"],
-        "score_type": [StrOptions({"combined", "discriminator", "features", *FINISHED_SCORES})],
+        "score_type": [
+            StrOptions({"auto", "combined", "discriminator", "features", *FINISHED_SCORES})
+        ],
     }
     adam_params: ClassVar[dict] = {"optimizer__betas": (0.5, 0.999)}

@@ -53,10 +53,12 @@ class WAE(WALDOFamily):
         WALDO paper recommends, or of the unlabeled rows if no inliers are known. "all" uses the
         codes of both.
 
-    score_type : {"inlier"} or str, default="inlier"
-        Anomaly score: "inlier" is the reconstruction error. "mahalanobis", "neighbors", "density"
-        and combinations such as "neighbors+density" are learned from the training rows after the
-        training, see :ref:`finished_scores`.
+    score_type : {"auto", "inlier"} or str, default="auto"
+        Anomaly score: "inlier" is the reconstruction error.
+        "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
+        learned from the training rows after the training, see :ref:`finished_scores`. "auto" is
+        "mahalanobis+neighbors+density", and "inlier" for images and for more than 1,024
+        columns.
 
     {shared_parameters}
 
@@ -108,9 +110,9 @@ class WAE(WALDOFamily):
     prior_weight: float = 0.001
     prior_scale: float = 1.0
     prior_on: Literal["positive", "all"] = "positive"
-    score_type: Literal["inlier"] | FinishedScore = "inlier"
+    score_type: Literal["auto", "inlier"] | FinishedScore = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
         **WALDOFamily._parameter_constraints,
-        "score_type": [StrOptions({"inlier", *FINISHED_SCORES})],
+        "score_type": [StrOptions({"auto", "inlier", *FINISHED_SCORES})],
     }

@@ -201,6 +201,8 @@ def lower_quantile(errors, q):
 class WALDOFamily(LabelledDetector):
     """Base class of :class:`WALDO` and of the methods that omit one of its parts."""
 
+    own_score = "inlier"
+
     _parameter_constraints: ClassVar[dict] = {
         **LabelledDetector._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
@@ -211,7 +213,7 @@ class WALDOFamily(LabelledDetector):
         "advantage": ["boolean"],
         "advantage_quantile": [Interval(Real, 0, 1, closed="both")],
         "advantage_decay": [Interval(Real, 0, 1, closed="left")],
-        "score_type": [StrOptions({"difference", "inlier", *FINISHED_SCORES})],
+        "score_type": [StrOptions({"auto", "difference", "inlier", *FINISHED_SCORES})],
     }
 
     def _check_kind(self, verb, kind):
@@ -329,11 +331,13 @@ class WALDO(WALDOFamily):
         Decay of a moving average of the advantage over the mini-batches. 0 uses the advantage of
         each mini-batch, as the paper does.
 
-    score_type : {"inlier", "difference"} or str, default="inlier"
+    score_type : {"auto", "inlier", "difference"} or str, default="auto"
         Anomaly score. "inlier" is the error :math:`e_i` of the inlier decoder, by which the paper
         ranks. "difference" is :math:`e_i - e_o`, by which the paper decides.
         "mahalanobis", "neighbors", "density" and combinations such as "neighbors+density" are
-        learned from the training rows after the training, see :ref:`finished_scores`.
+        learned from the training rows after the training, see :ref:`finished_scores`. "auto" is
+        "mahalanobis+neighbors+density", and "inlier" for images and for more than 1,024
+        columns.
 
     {shared_parameters}
 
@@ -412,4 +416,4 @@ class WALDO(WALDOFamily):
     advantage: bool = True
     advantage_quantile: float = 0.0
     advantage_decay: float = 0.0
-    score_type: Literal["inlier", "difference"] | FinishedScore = "inlier"
+    score_type: Literal["auto", "inlier", "difference"] | FinishedScore = "auto"

@@ -34,7 +34,7 @@ GROUP_SIZE = 32
 MAX_DENSITY_CODES = 5_000
 
 #: Largest number of components of the mixture.
-MAX_COMPONENTS = 10
+MAX_COMPONENTS = 20
 
 #: Number of training codes for each component of the mixture.
 CODES_PER_COMPONENT = 50
