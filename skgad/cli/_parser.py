@@ -92,7 +92,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument(
         "--detector",
-        default="ALAD",
+        default="Autoencoder",
         choices=DETECTORS,
         metavar="NAME",
         help=f"{', '.join(DETECTORS)} (default: %(default)s)",

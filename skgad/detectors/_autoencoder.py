@@ -43,7 +43,7 @@ class Autoencoder(WALDOFamily):
 
     Parameters
     ----------
-    latent_dim : int, default=64
+    latent_dim : int, default=32
         Number of dimensions of a code.
 
     noise : float, default=0.5
@@ -78,6 +78,9 @@ class Autoencoder(WALDOFamily):
 
     Notes
     -----
+    The defaults rank best among the detectors of this package on development sets: four members,
+    trained together, and half as many mini-batches as the other detectors.
+
     A row is corrupted anew in each mini-batch: first by replacement, then by noise. Scores,
     reconstructions and codes are those of the uncorrupted row.
 
@@ -106,8 +109,10 @@ class Autoencoder(WALDOFamily):
     """
 
     game_class = AutoencoderGame
+    auto_steps = 1000
 
-    latent_dim: int = 64
+    latent_dim: int = 32
+    n_members: int = 4
     noise: float = 0.5
     replaced: float = 0.0
     score_type: Literal["auto", "inlier"] | FinishedScore = "auto"

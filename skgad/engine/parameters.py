@@ -25,7 +25,7 @@ ema_decay : float or None, default={ema_decay}
     :class:`~skgad.callbacks.WeightAveraging`. Scores, reconstructions and samples use the averaged
     weights. None uses the last weights.
 
-n_members : int, default=1
+n_members : int, default={n_members}
     Number of members of the ensemble, which are trained together. Each member has its own initial
     weights, its own noise and its own order of the rows. The score of a row is the average over
     the members, each one centered by the median and scaled by the interquartile range of its scores

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._frames import Table, copy_index
 from .._sklearn_compat import HasMethods, _fit_context, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
-from ..detectors import ALAD
+from ..detectors import Autoencoder
 from ._encoder import TabularEncoder
 
 
@@ -44,7 +44,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     Parameters
     ----------
     detector : object or None, default=None
-        The outlier detector. It is cloned before it is fitted. None means ``ALAD()``.
+        The outlier detector. It is cloned before it is fitted. None means ``Autoencoder()``.
 
     encoder : object or None, default=None
         Transformer that encodes a table as numbers. It is cloned before it is fitted. It needs
@@ -111,7 +111,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         self.encoder = encoder
 
     def _detector(self):
-        return ALAD() if self.detector is None else self.detector
+        return Autoencoder() if self.detector is None else self.detector
 
     def _encoder(self):
         return TabularEncoder() if self.encoder is None else self.encoder
