@@ -121,7 +121,8 @@ def fit_encoding(
     encoding : Encoding
         The fitted codes. They do not depend on the order of the rows.
     """
-    ordered = np.sort(X.T)
+    # In one memory layout, because it determines in which order a column is summed.
+    ordered = np.sort(np.ascontiguousarray(X).T)
     magnitude = np.abs(ordered[:, [0, -1]]).max(axis=1, keepdims=True)
     magnitude[magnitude == 0] = 1
     tolerance = ROUNDING * magnitude

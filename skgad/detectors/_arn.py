@@ -347,7 +347,8 @@ class ARN(LabelledDetector):
     categorical_groups : "infer", list of tuples or None, default="infer"
         Columns of each attribute for "gumbel", as positions or names. "infer" finds runs of
         adjacent columns of zeros and ones that sum to one in every training row. None means that
-        there are no attributes.
+        there are no attributes. Positions are those of the columns of `X`: with "gumbel", the
+        columns are not encoded.
 
     annealing : float, default=0.9995
         Factor by which the temperature of the Gumbel softmax is multiplied in each mini-batch. The
@@ -515,7 +516,7 @@ class ARN(LabelledDetector):
             Arguments of `game_class`, besides the networks and the number of features.
         """
         params = super().game_params()
-        if self.categorical == "gumbel" and self.encoding is not None:
+        if self.categorical == "gumbel" and self.encoding not in (None, "auto"):
             raise ValueError(
                 "categorical='gumbel' requires encoding=None, because it draws the categories of "
                 "one-hot columns. Encode the other columns before, for example with a "
@@ -525,6 +526,12 @@ class ARN(LabelledDetector):
             columns = getattr(self, "feature_names_in_", range(self.n_features_in_))
             params["categorical_groups"] = column_positions(self.categorical_groups, [*columns])
         return params
+
+    def _auto_encoding(self, table):
+        """None if the outputs of the decoder are categories or have the range of the columns."""
+        if self.categorical == "gumbel" or self.output_activation == "sigmoid":
+            return None
+        return super()._auto_encoding(table)
 
     @property
     def categorical_groups_(self) -> list[tuple[int, ...]]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -127,7 +128,7 @@ class BaseDetector(
     ``cross_val_score(detector, X, y)`` cannot pass the truth to `fit`.
     """
 
-    encoding: Literal["standard", "piecewise", "piecewise+frequency"] | None = None
+    encoding: Literal["auto", "standard", "piecewise", "piecewise+frequency"] | None = "auto"
     networks: Networks | None = None
     ema_decay: float | None = None
     n_members: int = 1
@@ -159,7 +160,10 @@ class BaseDetector(
     own_score: ClassVar[str]
 
     _parameter_constraints: ClassVar[dict] = {
-        "encoding": [StrOptions({"standard", "piecewise", "piecewise+frequency"}), None],
+        "encoding": [
+            StrOptions({"auto", "standard", "piecewise", "piecewise+frequency"}),
+            None,
+        ],
         "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
@@ -314,12 +318,7 @@ class BaseDetector(
                     if _has_score_types(self):
                         net.module_.set_score_type(self._resolve_score_type(self.score_type))
                 else:
-                    if self.encoding is not None and image_shape(self.networks) is not None:
-                        raise ValueError(
-                            f"encoding={self.encoding!r} is for tables, but the networks have an "
-                            "image_shape. Set encoding=None."
-                        )
-                    encoding, codes = encode_table(self.encoding, table)
+                    encoding, codes = encode_table(self._chosen_encoding(table), table)
                     make_game = self.game_class.factory(self.networks, codes, self.game_params())
                     net = self._build_net(make_game, encoding, device)
                     prepare(net.module_, all_rows)
@@ -364,6 +363,22 @@ class BaseDetector(
                 net.module_.scorer.check_training()
         task.end()
         return self
+
+    def _chosen_encoding(self, table):
+        """Value of the parameter `encoding` for a table, with "auto" replaced."""
+        if self.encoding == "auto":
+            return self._auto_encoding(table)
+        if self.encoding is not None and image_shape(self.networks) is not None:
+            raise ValueError(
+                f"encoding={self.encoding!r} is for tables, but the networks have an "
+                "image_shape. Set encoding=None."
+            )
+        return self.encoding
+
+    def _auto_encoding(self, table):
+        """Encoding that "auto" stands for. Override it if a game needs columns as they are."""
+        keeps_columns = image_shape(self.networks) is not None or sparse.issparse(table)
+        return None if keeps_columns else "piecewise+frequency"
 
     def _build_net(self, make_game, encoding, device):
         net_params = self.net_params or {}

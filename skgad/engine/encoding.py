@@ -147,7 +147,8 @@ def encode_table(name, table):
     name : {"standard", "piecewise", "piecewise+frequency"} or None
         Value of the parameter.
     table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
-        Training rows, of which up to 50,000 are used. Frequencies are those among these rows.
+        Training rows, of which up to 50,000 are used. Frequencies are counted among these rows
+        only.
 
     Returns
     -------

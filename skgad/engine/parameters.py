@@ -9,11 +9,20 @@ from typing import dataclass_transform
 ANNOTATIONS = "__annotations__"
 
 PARAMETERS = """
-encoding : {{"standard", "piecewise"}} or None, default={encoding!r}
-    What the networks see of the columns. "standard" is their standardized values. "piecewise"
-    is piecewise-linear codes for columns with up to 17 distinct values, and standardized values for
-    all others, see :class:`~skgad.preprocessing.PiecewiseLinearEncoder`. The unit of a column then
-    does not matter. Samples and reconstructions are decoded. None uses the columns as they are.
+encoding : {{"auto", "standard", "piecewise", "piecewise+frequency"}} or None, default={encoding!r}
+    What the networks see of the columns. If they are encoded, their units do not matter, and
+    samples and reconstructions are decoded.
+
+    - "standard": standardized values.
+    - "piecewise": piecewise-linear codes of columns with up to 17 distinct values, and standardized
+      values of all others, see :class:`~skgad.preprocessing.PiecewiseLinearEncoder`. Columns that
+      contain both zeros and ones, and nothing else, keep their values.
+    - "piecewise+frequency": in addition, a code of how rare a value is, for columns of numbers
+      that repeat. In a table of more than 50,000 rows, the rows are counted in an evenly spaced
+      sample of them.
+    - "auto": "piecewise+frequency" for tables. None for images, for sparse matrices, and for
+      :class:`~skgad.ARN` with ``output_activation="sigmoid"`` or ``categorical="gumbel"``.
+    - None: the columns as they are.
 
 networks : object or None, default=None
     Family of networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with their

@@ -44,8 +44,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    numeric : {"standard", "minmax", "quantile", "piecewise"}, default="standard"
-        Encoding of numbers and dates.
+    numeric : str, default="standard"
+        Encoding of numbers and dates, one of:
 
         - "standard": zero mean and unit variance. The detectors of this package are tuned on
           such features. A value far outside the range seen in `fit` remains far outside.
@@ -58,6 +58,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
           values; all other columns have zero mean and unit variance. See
           :class:`PiecewiseLinearEncoder`, which is used with its default parameters. A value far
           outside the range seen in `fit` remains far outside.
+        - "piecewise+frequency": in addition, codes of how rare a value is, for columns of numbers
+          that repeat. Missing values are imputed before values are counted.
 
     categorical_features : "from_dtype" or array-like of bool, int or str, default="from_dtype"
         Additional columns to one-hot encode, such as numbers that are codes: names, positions or a
@@ -132,7 +134,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "numeric": [StrOptions({"standard", "minmax", "quantile", "piecewise"})],
+        "numeric": [
+            StrOptions({"standard", "minmax", "quantile", "piecewise", "piecewise+frequency"})
+        ],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
         "min_frequency": [
             Interval(Integral, 1, None, closed="left"),
@@ -152,7 +156,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        numeric: Literal["standard", "minmax", "quantile", "piecewise"] = "standard",
+        numeric: Literal[
+            "standard", "minmax", "quantile", "piecewise", "piecewise+frequency"
+        ] = "standard",
         categorical_features: Literal["from_dtype"] | ArrayLike = "from_dtype",
         min_frequency: int | float | None = None,
         max_categories: int | None = 255,

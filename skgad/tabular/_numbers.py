@@ -23,7 +23,7 @@ class NumberEncoder:
 
     Parameters
     ----------
-    numeric : {"standard", "minmax", "quantile", "piecewise"}
+    numeric : {"standard", "minmax", "quantile", "piecewise", "piecewise+frequency"}
         The encoding; see :class:`TabularEncoder`.
 
     Attributes
@@ -59,7 +59,7 @@ class NumberEncoder:
         self._scaler = self._make_scaler(n_samples=len(numbers)).fit(numbers)
         self._n_scaled = len(self._scaler.get_feature_names_out())
         scaled = self.names
-        if self.numeric == "piecewise":
+        if isinstance(self._scaler, PiecewiseLinearEncoder):
             groups = self._scaler.feature_groups_.values()
             scaled = [name for name, group in zip(scaled, groups, strict=True) for _ in group]
         self.feature_of_output = scaled + [self.names[j] for j in self._indicator.features_]
@@ -70,8 +70,9 @@ class NumberEncoder:
             return StandardScaler()
         if self.numeric == "minmax":
             return MinMaxScaler()
-        if self.numeric == "piecewise":
-            return PiecewiseLinearEncoder(dtype=np.float64)
+        if self.numeric in ("piecewise", "piecewise+frequency"):
+            frequencies = self.numeric == "piecewise+frequency"
+            return PiecewiseLinearEncoder(frequencies=frequencies, dtype=np.float64)
         return QuantileTransformer(
             n_quantiles=min(1000, n_samples), output_distribution="normal", subsample=None
         )

@@ -103,7 +103,7 @@ def test_detectors_are_compared_and_hashed_by_identity():
 def test_marks_in_the_docstring_are_replaced():
     doc = inspect.getdoc(Documented)
     literals = (
-        '{"standard", "piecewise"}',
+        '{"auto", "standard", "piecewise", "piecewise+frequency"}',
         '{"linear", "step", "constant"}',
         '{"optimizer": torch.optim.RMSprop, "optimizer__weight_decay": 1e-5}',
     )

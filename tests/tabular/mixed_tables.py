@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import strategies as st
 
-NUMERIC = ["standard", "minmax", "quantile", "piecewise"]
+NUMERIC = ["standard", "minmax", "quantile", "piecewise", "piecewise+frequency"]
 every_numeric = pytest.mark.parametrize("numeric", NUMERIC)
 
 

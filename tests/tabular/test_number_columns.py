@@ -35,6 +35,21 @@ def test_numbers_are_encoded_by_pieces_as_on_their_own():
     np.testing.assert_array_equal(Z, PiecewiseLinearEncoder().fit_transform(X))
 
 
+def test_frequency_codes_are_those_of_the_encoder_and_belong_to_their_columns():
+    X = np.random.default_rng(0).exponential(size=(500, 2))
+    X[:, 1] = np.rint(10 * X[:, 1])
+    encoder = TabularEncoder(numeric="piecewise+frequency").fit(X)
+    Z = encoder.transform(X)
+    np.testing.assert_array_equal(Z, PiecewiseLinearEncoder(frequencies=True).fit_transform(X))
+    assert encoder.get_feature_names_out().tolist() == ["x0", "x1", "x1_frequency"]
+    assert {name: group.tolist() for name, group in encoder.feature_groups_.items()} == {
+        "x0": [0],
+        "x1": [1, 2],
+    }
+    Z[:, 2] += 100
+    np.testing.assert_allclose(encoder.inverse_transform(Z), X, atol=1e-5)
+
+
 def test_pieces_and_indicators_belong_to_their_columns():
     X = pd.DataFrame({"job": ["a", "b", "c"] * 4, "n": [0, 2, 5] * 4, "height": range(12)})
     X = pd.concat([X, X.assign(height=X["height"] / 7)])
