@@ -58,8 +58,14 @@ TINY = {
         "advantage_decay": 0.0,
         "score_type": "inlier",
     },
-    "WAE": {**AUTOENCODER, "prior_weight": 0.1, "prior_scale": 1.0, "prior_on": "positive"},
-    "Autoencoder": {**AUTOENCODER, "noise": 0.3, "replaced": 0.1},
+    "WAE": {
+        **AUTOENCODER,
+        "prior_weight": 0.1,
+        "prior_scale": 1.0,
+        "prior_on": "positive",
+        "score_type": "inlier",
+    },
+    "Autoencoder": {**AUTOENCODER, "noise": 0.3, "replaced": 0.1, "score_type": "inlier"},
     "AMA": {
         **AUTOENCODER,
         "n_critic": 2,
