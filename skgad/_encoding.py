@@ -26,10 +26,13 @@ class FrequencyCode:
         it is greater than the lower bound, and not greater than the upper one.
     codes : ndarray of shape (1 + n_values,), float64
         Code of values that were not seen, followed by the code of each value.
+    left_out_codes : ndarray of shape (1 + n_values,), float64
+        The same for a training row that is not counted itself.
     """
 
     intervals: NDArray[np.float64]
     codes: NDArray[np.float64]
+    left_out_codes: NDArray[np.float64]
 
     def encode(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Look up the codes of numbers."""
@@ -187,11 +190,18 @@ def frequency_code(values, is_new, tolerance):
     """Frequency code of a column, from its sorted values."""
     first = np.flatnonzero(is_new)
     counts = np.diff(first, append=len(values))
-    rarity = -np.log((np.append(0, counts) + 0.25) / len(values))
-    mean = np.average(rarity[1:], weights=counts)
-    spread = np.sqrt(np.average((rarity[1:] - mean) ** 2, weights=counts))
-    intervals = np.column_stack([values[first], values[first + counts - 1]])
-    return FrequencyCode(widened(intervals, tolerance), 0.5 * (rarity - mean) / max(spread, 1.0))
+
+    def rarity(counts):
+        return -np.log((np.append(0, counts) + 0.25) / len(values))
+
+    seen = rarity(counts)[1:]
+    mean = np.average(seen, weights=counts)
+    spread = np.sqrt(np.average((seen - mean) ** 2, weights=counts))
+    intervals = widened(np.column_stack([values[first], values[first + counts - 1]]), tolerance)
+    codes, left_out_codes = (
+        0.5 * (rarity(c) - mean) / max(spread, 1.0) for c in (counts, counts - 1)
+    )
+    return FrequencyCode(intervals, codes, left_out_codes)
 
 
 def widened(intervals, tolerance):

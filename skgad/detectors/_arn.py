@@ -504,7 +504,8 @@ class ARN(LabelledDetector):
 
     auto_threshold: ClassVar[str] = (
         "sets the threshold where the discriminator is at one half if "
-        '``score_type="discriminator"``, and is 0.05 otherwise'
+        '``score_type="discriminator"``, and otherwise flags about 5 % of new rows that are like '
+        "the training rows"
     )
 
     def game_params(self) -> dict[str, Any]:

@@ -68,6 +68,7 @@ from ..engine.scores import (
     prepare,
     score_rows,
     score_training_rows,
+    scores_as_new,
 )
 from ..networks import MLP
 from ..networks._build import Networks, image_shape
@@ -156,7 +157,7 @@ class BaseDetector(
 
     adam_params: ClassVar[dict[str, Any]] = {}
     auto_steps: ClassVar[int] = 2000
-    auto_threshold: ClassVar[str] = "is 0.05"
+    auto_threshold: ClassVar[str] = "flags about 5 % of new rows that are like the training rows"
     own_score: ClassVar[str]
 
     _parameter_constraints: ClassVar[dict] = {
@@ -334,12 +335,14 @@ class BaseDetector(
                 def fitted_attributes(net):
                     ensemble = net.module_
                     train_scores = finalize(ensemble, all_rows)
+                    as_new = scores_as_new(ensemble, table, labels)
                     fitted = {
                         "net_": net,
                         "history_": net.history,
                         "n_iter_": len(net.history),
                         "train_scores_": train_scores,
-                        "offset_": self._threshold(ensemble, train_scores),
+                        "_scores_as_new": as_new,
+                        "offset_": self._threshold(ensemble, train_scores, as_new),
                         "_known_labels": labels,
                         "_seeds": seeds,
                         "_generator_states": generator_states(device),
@@ -429,12 +432,13 @@ class BaseDetector(
             self.__dict__.update({name: before[name] for name in fitted(before)})
             raise
 
-    def _threshold(self, ensemble, train_scores):
+    def _threshold(self, ensemble, train_scores, scores_as_new):
         """Compute `offset_`: the boundary of the method, or a percentile of the scores."""
-        if self.contamination == "auto" and ensemble.boundary is not None:
+        if self.contamination != "auto":
+            return np.percentile(train_scores, 100.0 * self.contamination)
+        if ensemble.boundary is not None:
             return -ensemble.boundary.item()
-        contamination = 0.05 if self.contamination == "auto" else self.contamination
-        return np.percentile(train_scores, 100.0 * contamination)
+        return np.percentile(train_scores if scores_as_new is None else scores_as_new, 5.0)
 
     def set_threshold(self, *, contamination: float | Literal["auto"]) -> Self:
         """Change the threshold without training again.
@@ -459,7 +463,7 @@ class BaseDetector(
         check_is_fitted(self)
         self._check_param("set_threshold", "contamination", contamination)
         self.contamination = contamination
-        self.offset_ = self._threshold(self.net_.module_, self.train_scores_)
+        self.offset_ = self._threshold(self.net_.module_, self.train_scores_, self._scores_as_new)
         return self
 
     @available_if(_has_score_types)
@@ -518,7 +522,8 @@ class BaseDetector(
         train_scores = score_training_rows(net.module_, table, self._known_labels)
         self.score_type = score_type
         self.net_, self.train_scores_ = net, train_scores
-        self.offset_ = self._threshold(net.module_, train_scores)
+        self._scores_as_new = scores_as_new(net.module_, table, self._known_labels)
+        self.offset_ = self._threshold(net.module_, train_scores, self._scores_as_new)
         return self
 
     def _check_param(self, method, name, value):

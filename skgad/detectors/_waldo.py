@@ -19,8 +19,8 @@ from ._base import Kind, LabelledDetector
 KINDS = ("inlier", "outlier")
 
 AUTO_THRESHOLD = (
-    'sets the threshold where the decoders tie if ``score_type="difference"``, and is 0.05 '
-    "otherwise"
+    'sets the threshold where the decoders tie if ``score_type="difference"``, and otherwise '
+    "flags about 5 % of new rows that are like the training rows"
 )
 
 #: Largest number of rows of a kind whose codes determine the normal distribution to sample from.

@@ -1,5 +1,7 @@
 """Codes of numeric columns as a torch module."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +51,7 @@ class ColumnEncoding(nn.Module):
     frequency_codes: Tensor
     frequency_bounds: Tensor
     frequency_table: Tensor
+    left_out_table: Tensor
 
     def __init__(self, encoding: Encoding):
         super().__init__()
@@ -67,14 +70,16 @@ class ColumnEncoding(nn.Module):
         frequencies = encoding.frequencies.values()
         n_values = max((len(frequency.intervals) for frequency in frequencies), default=0)
         bounds = torch.full((len(frequencies), 2 * n_values), torch.inf)
-        looked_up = torch.zeros(len(frequencies), 1 + n_values)
+        looked_up, left_out = torch.zeros(2, len(frequencies), 1 + n_values)
         for i, frequency in enumerate(frequencies):
             own_bounds = float32_bounds(frequency.intervals)
             bounds[i, : len(own_bounds)] = torch.as_tensor(own_bounds)
             looked_up[i, : len(frequency.codes)] = torch.as_tensor(frequency.codes)
+            left_out[i, : len(frequency.codes)] = torch.as_tensor(frequency.left_out_codes)
         self.register_buffer("frequency_codes", torch.tensor([*encoding.frequencies]).long())
         self.register_buffer("frequency_bounds", bounds)
-        self.register_buffer("frequency_table", looked_up)
+        self.register_buffer("frequency_table", looked_up.clone())
+        self.register_buffer("left_out_table", left_out.clone())
 
     @property
     def n_features(self) -> int:
@@ -102,6 +107,16 @@ class ColumnEncoding(nn.Module):
         if len(self.frequency_codes) == 0:
             return codes
         return codes.index_copy(-1, self.frequency_codes, self._look_up_frequencies(x.detach()))
+
+    @contextmanager
+    def leave_one_out(self) -> Iterator[None]:
+        """Encode training rows as if they were new inside the block: no row counts itself."""
+        seen, left_out = self.frequency_table, self.left_out_table
+        self.frequency_table = left_out
+        try:
+            yield
+        finally:
+            self.frequency_table = seen
 
     def _look_up_frequencies(self, x):
         """Frequency codes of rows, as :meth:`FrequencyCode.encode` computes them."""

@@ -1,12 +1,13 @@
 """Scores after the training: block by block, finalized on all training rows."""
 
+from contextlib import nullcontext
 from itertools import chain
 
 import numpy as np
 import torch
 
 from .data import blocks
-from .finished import FINISHED_SCORES
+from .finished import FINISHED_SCORES, evenly
 from .runtime import BatchInvariantLinear, thread_pools
 
 #: Number of rows that are scored at once. A matrix product of another size may round differently,
@@ -16,6 +17,12 @@ BLOCK_ROWS = 1024
 
 #: The same for images, whose networks need more memory and time per row.
 BLOCK_IMAGES = 128
+
+#: Into so many parts the training rows are divided, each of which is scored as if it were new.
+N_FOLDS = 5
+
+#: Largest number of training rows that are scored as if they were new, unless all folds are.
+MAX_HELD_OUT = 2_000
 
 
 def map_rows(ensemble, table, function, positions=None, dim=0):
@@ -98,6 +105,36 @@ def score_training_rows(ensemble, table, labels):
     if ensemble.n_members > 1:
         ensemble.calibrate(member_scores)
     return -ensemble.combine(torch.from_numpy(member_scores.T)).numpy()
+
+
+def scores_as_new(ensemble, table, labels):
+    """Scores of training rows as if they were new; None if these are the training scores.
+
+    A score that is learned from the training rows is lower for new rows than for those rows, the
+    more so the fewer they are. So it is learned again without a fifth of the rows, which it then
+    scores. If there are many rows, this is done for one fifth, or a part of it, else for all
+    fifths. The networks are not trained again.
+    """
+    game, encoding = ensemble.scorer, ensemble.encoding
+    fitted, positions = game.finished, np.flatnonzero(labels != -1)
+    counts_itself = encoding is not None and len(encoding.frequency_codes) > 0
+    if not (counts_itself or fitted) or len(positions) < 2 * N_FOLDS:
+        return None
+    folds = [positions[k::N_FOLDS] for k in range(N_FOLDS)]
+    if len(positions) > MAX_HELD_OUT:
+        folds = [evenly(folds[0], MAX_HELD_OUT)]
+    scores = []
+    try:
+        for held_out in folds:
+            if fitted:
+                kept = np.setdiff1d(positions, held_out)
+                build = FINISHED_SCORES[game.score_type]
+                game.finished = build(game, applying(ensemble, table), kept)
+            with encoding.leave_one_out() if counts_itself else nullcontext():
+                scores.append(-map_rows(ensemble, table, ensemble.score, held_out))
+    finally:
+        game.finished = fitted
+    return np.concatenate(scores)
 
 
 def score_rows(ensemble, table):

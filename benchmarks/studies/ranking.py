@@ -1,0 +1,104 @@
+"""Detectors with their defaults, and what users compare them with, on both families of sets."""
+
+import time
+from functools import partial
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+
+import skgad
+from benchmarks.common import cli, results
+from benchmarks.common.baselines import PyOD
+from benchmarks.common.detectors import BASELINES
+from benchmarks.studies.finished_scores import load_split
+from skgad.neighbors import KNeighborsDetector
+from skgad.preprocessing import PiecewiseLinearEncoder
+
+
+class Mixtures(OutlierMixin, BaseEstimator):
+    """Mean log density of three Gaussian mixtures that differ in their seed."""
+
+    def __init__(self, random_state=0):
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        n_components = int(np.clip(len(X) // 50, 1, 20))
+        self.mixtures_ = [
+            GaussianMixture(
+                n_components, reg_covar=1e-3, max_iter=500, tol=1e-2, random_state=seed
+            ).fit(X)
+            for seed in range(3 * self.random_state, 3 * self.random_state + 3)
+        ]
+        return self
+
+    def score_samples(self, X):
+        return np.mean([mixture.score_samples(X) for mixture in self.mixtures_], axis=0)
+
+
+def neighbors_of_codes(seed):
+    return make_pipeline(PiecewiseLinearEncoder(frequencies=True), KNeighborsDetector())
+
+
+def with_defaults(name, seed):
+    return getattr(skgad, name)(random_state=seed)
+
+
+DETECTORS = ("Autoencoder", "CoRA", "WAE", "WALDO", "ARN", "AMA", "ALAD", "RCGAN")
+METHODS = {
+    "L2 norm": BASELINES["L2 norm"],
+    "IsolationForest": BASELINES["IsolationForest"],
+    "k-NN": BASELINES["k-NN"],
+    "k-NN of codes": neighbors_of_codes,
+    "Gaussian mixtures": Mixtures,
+    "Denoising autoencoder": BASELINES["Denoising autoencoder"],
+    "PyOD LUNAR": lambda seed: PyOD("LUNAR", random_state=seed),
+    **{name: partial(with_defaults, name) for name in DETECTORS},
+}
+
+
+def evaluate(family, dataset, method, seed, *, data_home):
+    """AUROC, average precision, share of false alarms, and seconds of one fit."""
+    split = load_split(family, dataset, seed, data_home)
+    start = time.perf_counter()
+    detector = METHODS[method](seed).fit(split.X_train)
+    fitted = time.perf_counter()
+    scores = detector.score_samples(split.X_test)
+    values = {
+        "auroc": roc_auc_score(split.y_test, -scores),
+        "ap": average_precision_score(split.y_test, -scores),
+        "fit_seconds": fitted - start,
+        "score_seconds": time.perf_counter() - fitted,
+    }
+    if hasattr(detector, "offset_"):
+        is_normal = split.y_test == 0
+        values["false_alarms"] = (scores[is_normal] < detector.offset_).mean()
+        values["detected"] = (scores[~is_normal] < detector.offset_).mean()
+    return {name: round(float(value), 6) for name, value in values.items()}
+
+
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="adbench/ and oddbench/", seeds=3)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
+    families = ["oddbench", "adbench"]
+    parser.add_argument("--families", nargs="+", choices=families, default=families)
+    cli.add_datasets(parser)
+    args = parser.parse_args(arguments)
+    datasets = {}
+    for family in args.families:
+        args.family = family
+        datasets[family] = cli.chosen_datasets(args)
+    keys = [
+        {"family": family, "dataset": dataset, "method": method, "seed": seed}
+        for seed in range(args.seeds)
+        for method in args.methods
+        for family in args.families
+        for dataset in datasets[family]
+    ]
+    results.run("ranking", partial(evaluate, data_home=args.data_home), keys, args.jobs)
+
+
+if __name__ == "__main__":
+    main()
