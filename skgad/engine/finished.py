@@ -36,8 +36,10 @@ MAX_DENSITY_CODES = 5_000
 #: Largest number of components of the mixture.
 MAX_COMPONENTS = 20
 
-#: Number of training codes for each component of the mixture.
+#: Number of training codes for each component of the mixture, at least, and for each of its
+#: dimensions. On development sets, five codes for each dimension rank about as well.
 CODES_PER_COMPONENT = 50
+CODES_PER_DIMENSION = 2
 
 #: Codes with more dimensions are projected before a mixture is fitted.
 MAX_DENSITY_DIMS = 256
@@ -158,7 +160,8 @@ class DensityScore(nn.Module):
     .. math:: A(x) = -\log \sum_k \pi_k\, \mathcal{N}(z; \mu_k, \Sigma_k),
 
     where :math:`z` is the code of the row, with each dimension standardized on the training rows.
-    A mixture with one component for every 50 codes, at least 1 and at most 10, is fitted to the
+    A mixture with one component for every 50 codes or for twice as many codes as dimensions,
+    whichever is more, at least 1 and at most 20, is fitted to the
     codes of up to 5,000 training rows, spread evenly over the table.
 
     Codes with more than 256 dimensions, or with more dimensions than there are codes, are first
@@ -213,8 +216,9 @@ def fit_mixture(codes):
         # PCA would divide by the total variance, which can be zero.
         n_directions = min(N_DIRECTIONS, n_codes - 1)
         directions = randomized_svd(standardized, n_directions, random_state=0)[2]
+    codes_per_component = max(CODES_PER_COMPONENT, CODES_PER_DIMENSION * len(directions))
     mixture = GaussianMixture(
-        int(np.clip(n_codes // CODES_PER_COMPONENT, 1, MAX_COMPONENTS)),
+        int(np.clip(n_codes // codes_per_component, 1, MAX_COMPONENTS)),
         reg_covar=1e-3,
         # EM stops once a step raises the mean log density by less than this. The mean log density
         # is bounded, by `reg_covar`, and would exceed its bound before the last step. So EM always

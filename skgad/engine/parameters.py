@@ -45,7 +45,8 @@ contamination : "auto" or float, default="auto"
     training scores. "auto"
     {auto_threshold}.
     For this, what a score and frequency codes learn from the training rows is learned again
-    without some of them, which are then scored as if they were new. See :ref:`thresholds`. Use :meth:`set_threshold` to change it after `fit`.
+    without some of them, which are then scored as if they were new. See :ref:`thresholds`.
+    Use :meth:`set_threshold` to change it after `fit`.
 
 max_epochs : "auto" or int, default="auto"
     Number of passes through the training rows. "auto" chooses it so that there are about
