@@ -1,5 +1,6 @@
 """The script of `make gpu`: its parts on a CPU, and what failures and interrupts leave."""
 
+import inspect
 import json
 import os
 import signal
@@ -204,8 +205,20 @@ def test_the_gpu_of_the_machine_is_not_recorded_for_a_cpu(monkeypatch):
 
 
 @pytest.mark.parametrize("device", gpu.SIZES)
-def test_every_part_has_sizes(device):
-    assert gpu.SIZES[device].keys() == gpu.PARTS.keys()
+def test_every_part_has_sizes_that_it_accepts(device):
+    sizes = gpu.SIZES[device]
+    assert sizes.keys() == gpu.PARTS.keys()
+    for name, (function, _) in gpu.PARTS.items():
+        inspect.signature(function).bind(device, **sizes[name])
+    for name in ("steps", "methods"):
+        assert sizes[name]["members"][0] == 1
+    for tests in sizes["suite"]["tests"]:
+        assert (ROOT / tests).exists()
+
+
+def test_the_limits_leave_time_for_the_installation():
+    assert gpu.TOTAL_LIMIT <= 7 * 60
+    assert gpu.SIZES["cuda"]["suite"]["seconds"] < gpu.PARTS["suite"][1]
 
 
 def test_every_detector_is_compared_with_the_cpu():
