@@ -367,7 +367,7 @@ def this_run(device):
 
 def add(path, name, device, run, outcome):
     """Replace what the files have about a part."""
-    content = results.read(path.with_suffix(""))
+    content = results.read(path.with_suffix(""))  # an absolute name need not be in the folder
     runs, own = content["runs"], {"part": name, "device": device}
     number = len(runs)
     if run in runs:
