@@ -5,6 +5,7 @@
 #   make lint          linters and type checks alone
 #   make pytest        tests and doctests alone; TESTS=tests/cli selects some
 #   make doc           build the documentation in doc/_build/html
+#   make gpu           test and measure the detectors on a GPU; DEVICE=cpu tries the script
 #   make golden        update the reference scores of the tests
 #   make format        format the code
 #   make dist          build and check the sdist and the wheel in dist/
@@ -16,12 +17,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
+DEVICE ?= cuda
 BIN := $(VENV)/bin
+
+# Without a network, packages come from this folder: see "GPU" in benchmarks/README.md.
+WHEELS ?= wheels
+FROM_WHEELS := $(if $(wildcard $(WHEELS)/*.whl),--no-index --find-links $(WHEELS))
 
 # The networks are small, and torch is slower with two threads than with one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint pytest doc golden format dist test-oldest test-newest test-sdist clean
+.PHONY: demo test lint pytest doc gpu golden format dist test-oldest test-newest test-sdist clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py
@@ -41,6 +47,9 @@ pytest: $(VENV)/.test
 doc: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html doc doc/_build/html
 	@echo "Open doc/_build/html/index.html"
+
+gpu: $(VENV)/.test
+	$(BIN)/python -m benchmarks.studies.gpu --device $(DEVICE)
 
 golden: $(VENV)/.test
 	$(BIN)/python tests/golden.py
@@ -75,7 +84,7 @@ clean:
 # One stamp per extra: .venv/.test means that skgad[test] is installed.
 $(VENV)/.%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing skgad[$*] into $(VENV). This takes a minute or more the first time."
-	$(BIN)/python -m pip install $(CONSTRAINTS:%=-c %) -e ".[$*]"
+	$(BIN)/python -m pip install $(FROM_WHEELS) $(CONSTRAINTS:%=-c %) -e ".[$*]"
 	@touch $@
 
 $(BIN)/python:

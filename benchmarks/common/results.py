@@ -66,6 +66,22 @@ def run(table, evaluate, keys, n_jobs=1):
         sys.exit("These runs failed: " + ", ".join(failures))
 
 
+def write(path, content):
+    """Write a table with one line for each entry. An interrupt leaves the old or the new file."""
+    lines = [
+        f'"{part}": [\n' + ",\n".join(json.dumps(entry) for entry in entries) + "\n]"
+        for part, entries in content.items()
+    ]
+    replace_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def replace_text(path, text):
+    """Write a file in one step."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(text)
+    os.replace(draft, path)
+
+
 def script_name():
     """Module that runs, as in ``python -m benchmarks.alad.tables``."""
     spec = sys.modules["__main__"].__spec__
@@ -106,25 +122,19 @@ def _append(table, rows):
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         content = read(table)
-        provenance = _provenance()
-        if provenance not in content["runs"]:
-            content["runs"].append(provenance)
-        number = content["runs"].index(provenance)
-        content["rows"] += [{**_rounded(row), "run": number} for row in rows]
-        lines = [
-            f'"{part}": [\n' + ",\n".join(json.dumps(entry) for entry in entries) + "\n]"
-            for part, entries in content.items()
-        ]
-        draft = path.with_suffix(".tmp")
-        draft.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-        os.replace(draft, path)
+        this_run = provenance()
+        if this_run not in content["runs"]:
+            content["runs"].append(this_run)
+        number = content["runs"].index(this_run)
+        content["rows"] += [{**rounded(row), "run": number} for row in rows]
+        write(path, content)
 
 
-def _rounded(row):
+def rounded(row):
     return {k: round(float(v), 6) if isinstance(v, float) else v for k, v in row.items()}
 
 
-def _provenance():
+def provenance():
     """What a result depends on apart from its key: the command, versions and the machine."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
