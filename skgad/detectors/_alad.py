@@ -64,7 +64,7 @@ class ALADGame(EncoderDecoderGame):
                 return (x - x_hat).norm(dim=-1)
             case "logits":
                 return -self.d_xx(x, x_hat)
-            case "combined":
+            case _:  # "combined", and until a score has been learned from the training rows
                 features = (f(x, x) - f(x, x_hat)).abs().sum(-1)
                 return (features * (x - x_hat).norm(dim=-1)).sqrt()
 

@@ -118,7 +118,7 @@ class AMAGame(EncoderDecoderGame):
                 return (R - self.r_mean[..., None]).abs() / self.r_std[..., None]
             case "features":
                 return R
-            case "combined":
+            case _:  # "combined", and until a score has been learned from the training rows
                 return (R * (x - x_hat).norm(dim=-1)).sqrt()
 
     def finalize(self, apply, labels):

@@ -112,7 +112,7 @@ class RCGANGame(EncoderDecoderGame):
                 return -self.d_xx(x, x_hat)
             case "features":
                 return (f(x, x) - f(x, x_hat)).norm(dim=-1)
-            case "combined":
+            case _:  # "combined", and until a score has been learned from the training rows
                 features = (f(x, x) - f(x, x_hat)).norm(dim=-1)
                 return (features * (x - x_hat).norm(dim=-1)).sqrt()
 

@@ -108,10 +108,10 @@ class WALDOGame(EncoderDecoderGame):
         return torch.stack([error(x, G(z_x)) for G in decoders], dim=-1)
 
     def score(self, x):
-        if self.score_type == "inlier":
-            return error(x, self.reconstruct(x))
-        e_i, e_o = self.errors(x).unbind(-1)
-        return e_i - e_o
+        if self.score_type == "difference":
+            e_i, e_o = self.errors(x).unbind(-1)
+            return e_i - e_o
+        return error(x, self.reconstruct(x))
 
     @property
     def boundary(self):

@@ -642,7 +642,7 @@ def test_rows_cannot_be_reconstructed_as_outliers(device):
         ("warm_up", 1.5),
         ("warm_up", -1),
         ("regularization_weight", -1),
-        ("score_type", "density"),
+        ("score_type", "energy"),
     ],
 )
 def test_an_invalid_parameter_is_named(name, value, device):

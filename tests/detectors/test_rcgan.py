@@ -15,7 +15,8 @@ SMALL = {"networks": MLP((8,)), "latent_dim": 2}
 
 
 def tiny(device="cpu", **params):
-    return RCGAN(**{**SMALL, "max_epochs": 2, "random_state": 0, "device": device, **params})
+    params = {"max_epochs": 2, "random_state": 0, "encoding": None, "device": device, **params}
+    return RCGAN(**{**SMALL, **params})
 
 
 def make_game(n_features=3, **params):

@@ -113,7 +113,7 @@ NO_LABELS = [0] * 5
 
 
 def test_fit_calls_the_hooks_in_order(device):
-    detector = Hooked(device=device, max_epochs=2, random_state=0)
+    detector = Hooked(encoding=None, device=device, max_epochs=2, random_state=0)
     assert calls_during(detector.fit, table(5)) == [
         ("inspect", (5, 4), {"strength": 0.5}),
         ("build", 0, True),
@@ -126,7 +126,7 @@ def test_fit_calls_the_hooks_in_order(device):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_continued_training_calls_finalize_only(method, device):
-    detector = Hooked(device=device, max_epochs=1, warm_start=True, random_state=0)
+    detector = Hooked(encoding=None, device=device, max_epochs=1, warm_start=True, random_state=0)
     detector.fit(table(5))
     assert calls_during(getattr(detector, method), table(5, seed=1)) == [
         ("play", 1, True),
@@ -135,7 +135,7 @@ def test_a_continued_training_calls_finalize_only(method, device):
 
 
 def test_the_hooks_of_all_members_are_called_at_once(device):
-    calls = calls_during(Hooked(device=device, max_epochs=1, n_members=3).fit, table(5))
+    calls = calls_during(Hooked(encoding=None, device=device, max_epochs=1, n_members=3).fit, table(5))
     assert calls == [
         ("inspect", (5, 4), {"strength": 0.5}),
         *[("build", 0, True)] * 3,
@@ -146,13 +146,13 @@ def test_the_hooks_of_all_members_are_called_at_once(device):
 
 
 def test_only_averaged_games_are_finalized(device):
-    detector = Hooked(device=device, max_epochs=1, ema_decay=0.5)
+    detector = Hooked(encoding=None, device=device, max_epochs=1, ema_decay=0.5)
     calls = calls_during(detector.fit, table(5))
     assert [hook for hook, *_ in calls] == ["inspect", "build", "prepare", "play", "finalize"]
 
 
 def test_inspect_runs_again_in_a_new_fit(device):
-    detector = Hooked(device=device, max_epochs=1).fit(table(5))
+    detector = Hooked(encoding=None, device=device, max_epochs=1).fit(table(5))
     calls = calls_during(detector.fit, table(6, n_features=3))
     assert calls[0] == ("inspect", (6, 3), {"strength": 0.5})
     assert detector.net_.module_.game.found == 3
