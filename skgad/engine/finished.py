@@ -219,7 +219,7 @@ def fit_mixture(codes):
     codes_per_component = max(CODES_PER_COMPONENT, CODES_PER_DIMENSION * len(directions))
     mixture = GaussianMixture(
         int(np.clip(n_codes // codes_per_component, 1, MAX_COMPONENTS)),
-        reg_covar=1e-3,
+        reg_covar=1e-2,
         # EM stops once a step raises the mean log density by less than this. The mean log density
         # is bounded, by `reg_covar`, and would exceed its bound before the last step. So EM always
         # converges, and never warns. It took 3 to 22 steps on all distributions that we tried.

@@ -18,6 +18,9 @@ BLOCK_ROWS = 1024
 #: The same for images, whose networks need more memory and time per row.
 BLOCK_IMAGES = 128
 
+#: Smallest number of known inliers for scores to be learned from them alone.
+MIN_KNOWN_INLIERS = 50
+
 #: Into so many parts the training rows are divided, each of which is scored as if it were new.
 N_FOLDS = 5
 
@@ -89,9 +92,21 @@ def finalize(ensemble, rows):
     return score_training_rows(ensemble, rows.table, rows.known_labels)
 
 
+def rows_to_learn_from(labels):
+    """Positions of the rows that a score is learned from.
+
+    These are the known inliers, if there are enough of them, because unlabeled outliers that
+    resemble each other would be each other's neighbors. Otherwise they are all rows that are not
+    known outliers.
+    """
+    known_inliers = np.flatnonzero(labels == 1)
+    enough = len(known_inliers) >= MIN_KNOWN_INLIERS
+    return known_inliers if enough else np.flatnonzero(labels != -1)
+
+
 def score_training_rows(ensemble, table, labels):
     """Finish the scores, set the units of the members, and return the training scores."""
-    apply, positions = applying(ensemble, table), np.flatnonzero(labels != -1)
+    apply, positions = applying(ensemble, table), rows_to_learn_from(labels)
     game = ensemble.scorer
     game.finished = None
     if game.score_type in FINISHED_SCORES:
@@ -116,7 +131,7 @@ def scores_as_new(ensemble, table, labels):
     fifths. The networks are not trained again.
     """
     game, encoding = ensemble.scorer, ensemble.encoding
-    fitted, positions = game.finished, np.flatnonzero(labels != -1)
+    fitted, positions = game.finished, rows_to_learn_from(labels)
     counts_itself = encoding is not None and len(encoding.frequency_codes) > 0
     if not (counts_itself or fitted) or len(positions) < 2 * N_FOLDS:
         return None

@@ -49,7 +49,7 @@ def mixture_by_hand(train_codes, codes):
     scaler = StandardScaler().fit(train_codes.astype(float))
     mixture = GaussianMixture(
         n_components=min(max(len(train_codes) // max(50, 2 * train_codes.shape[1]), 1), 20),
-        reg_covar=1e-3,
+        reg_covar=1e-2,
         tol=1e-3 * train_codes.shape[1],
         init_params="k-means++",
         random_state=0,
@@ -206,7 +206,7 @@ def test_the_density_of_wide_codes_is_that_of_their_principal_components():
     scaler = StandardScaler().fit(codes)
     components = np.linalg.svd(scaler.transform(codes), full_matrices=False)[2][:64]
     mixture = GaussianMixture(
-        3, reg_covar=1e-3, tol=0.064, init_params="k-means++", random_state=0
+        3, reg_covar=1e-2, tol=0.064, init_params="k-means++", random_state=0
     ).fit(scaler.transform(codes) @ components.T)
     expected = -mixture.score_samples(scaler.transform(new_codes) @ components.T)
     scores = scores_of_codes("density", codes, new_codes)
