@@ -97,8 +97,8 @@ class ALAD(BaseDetector):
 
     .. math:: A(x) = \| f(x, x) - f(x, \hat x) \|_1 .
 
-    Train the detector on rows that are all, or nearly all, normal, and scale the features. See the
-    :ref:`user guide <alad>`.
+    Train the detector on rows that are all, or nearly all, normal. Tables need no scaling, because
+    the detector encodes the columns itself (`encoding`). See the :ref:`user guide <alad>`.
 
     .. versionadded:: 0.1
 
@@ -159,11 +159,14 @@ class ALAD(BaseDetector):
     - Early stopping monitors the mean absolute error of the reconstructions of held-out rows. The
       released code monitors their mean score. The unit of the score grows while :math:`D_{xx}`
       learns, so that untrained networks would win.
+    - The columns are encoded, and the default score is learned from the training rows.
+      ``ALAD(encoding=None, score_type="features")`` takes the columns as they are and has the score
+      of the paper.
     - The layers (leaky ReLUs throughout, no dropout, no batch-norm), the batch size, the learning
-      rate, the number of epochs, `latent_weight` and `score_type` are chosen on development data,
-      for tables of any size. With the learning rate of 1e-5 and the 100 epochs of the paper, a
-      table of a few hundred rows is hardly trained. With a weight of 1, :math:`D_{zz}` requires
-      codes to survive a decoder into fewer dimensions than the codes have.
+      rate, the number of epochs, `latent_weight`, `encoding` and `score_type` are chosen on
+      development data, for tables of any size. With the learning rate of 1e-5 and the 100 epochs of
+      the paper, a table of a few hundred rows is hardly trained. With a weight of 1, :math:`D_{zz}`
+      requires codes to survive a decoder into fewer dimensions than the codes have.
       ``benchmarks/alad/networks.py`` builds the networks of the paper.
     - `spectral_norm` has an effect on tables. The released code ignores it for tables.
 

@@ -220,13 +220,16 @@ class AMA(LabelledDetector):
     :math:`\sqrt d`, to which draws from a standard normal distribution in :math:`d` dimensions are
     close.
 
-    The anomaly score compares a row with its mirror image in the features :math:`f` of the critic,
-    which are the activations of its last hidden layer:
+    The anomaly score of the paper compares a row with its mirror image in the features :math:`f` of
+    the critic, which are the activations of its last hidden layer:
 
     .. math:: R(x) = \lVert f(x, x) - f(x, \hat x) \rVert_1 .
 
-    Train the detector on rows that are all, or nearly all, normal, and scale the features. See the
-    :ref:`user guide <ama>`.
+    The default score is learned from the training rows instead.
+
+    Train the detector on rows that are all, or nearly all, normal. Tables need no scaling, because
+    the detector encodes the columns itself (`encoding`). Scale images, for example to the range
+    between 0 and 1. See the :ref:`user guide <ama>`.
 
     .. versionadded:: 0.1
 
@@ -246,7 +249,8 @@ class AMA(LabelledDetector):
     gradient_penalty : {"flattened", "per_pixel"}, default="flattened"
         Which norms of the slopes of the critic are held to 1. "flattened" is the norm over all
         numbers of a pair. "per_pixel", as in the authors' code, is one norm for each pixel of an
-        image, over the channels of both images, or for each column of a table, over the two rows.
+        image, over the channels of both images, or for each (encoded) column of a table, over the
+        two rows.
 
     gradient_penalty_weight : float, default=10.0
         Weight of the mean of :math:`(\lVert \nabla D \rVert - 1)^2` at points between
@@ -314,12 +318,15 @@ class AMA(LabelledDetector):
     The paper has images only. What concerns tables is our own design. Deviations from the paper and
     from the code released by its authors:
 
-    - Weights, learning rate, number of epochs, `n_critic`, `spectral_norm` and `score_type` are
-      chosen on development sets with labels. The settings of the paper are parameters:
-      ``n_critic=5, spectral_norm=True, interpolation_weight=0.5, negative_weight=5,
+    - The columns of tables are encoded, and the default score is learned from the training rows.
+      ``AMA(encoding=None, score_type="likelihood")`` takes the columns as they are and has the
+      A-score of the paper.
+    - Weights, learning rate, number of epochs, `n_critic`, `spectral_norm`, `encoding` and
+      `score_type` are chosen on development sets with labels. The settings of the paper are
+      parameters: ``n_critic=5, spectral_norm=True, interpolation_weight=0.5, negative_weight=5,
       regularization_weight=1, lr=3e-4, lr_schedule="step", max_epochs=100, batch_size=256,
-      warm_up=10, score_type="likelihood", ema_decay=None``. The betas of Adam are those of the
-      paper.
+      warm_up=10, encoding=None, score_type="likelihood", ema_decay=None``. The betas of Adam are
+      those of the paper.
     - With a spectral norm of 1 in every layer, the slopes of a critic of fully connected layers
       stay below 1. The penalty cannot raise them, and the autoencoder learns little from such a
       critic.

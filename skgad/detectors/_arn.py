@@ -291,16 +291,18 @@ class ARN(LabelledDetector):
               + \frac{\beta}{d} \operatorname{KL}[q(z | x) \,\Vert\, N(0, I)]
 
     in a table with :math:`d` columns (equations 2 and 3 of the paper). The squared distance is
-    measured before noise is added to the numbers of the variant. In the paper, the discriminator
-    is the detector, with the anomaly score :math:`- \log p(0 | x)`. Here, the default score
-    combines it with the distance of a row to its reconstruction, which is learned anyway.
+    measured before noise is added to the numbers of the variant. In the paper, the discriminator is
+    the detector, with the anomaly score :math:`- \log p(0 | x)`. Here, the default score is learned
+    from the training rows. It uses the reconstructions and the codes, and not the discriminator.
 
     The discriminator also learns that known outliers are not normal. With
     ``supervised_players="both"``, it also learns that the variants of known outliers are normal,
-    which the generator opposes (equation 4).
+    which the generator opposes (equation 4). With known outliers, choose a score that uses the
+    discriminator, such as ``score_type="combined"``.
 
-    Apart from known outliers, all or nearly all training rows must be normal. Scale the features.
-    See the :ref:`user guide <arn>`.
+    Apart from known outliers, all or nearly all training rows must be normal. Tables need no
+    scaling, because the detector encodes the columns itself (`encoding`), except with
+    ``categorical="gumbel"`` or ``output_activation="sigmoid"``. See the :ref:`user guide <arn>`.
 
     .. versionadded:: 0.1
 
@@ -328,9 +330,9 @@ class ARN(LabelledDetector):
 
     noise_scale : float, default=2.0
         Largest scale of the noise of the numbers. The numbers of a variant are drawn from normal
-        distributions around the decoded values. Their standard deviation is that of the column
-        times a factor, which is drawn for each variant between 0 and `noise_scale`. 0 keeps the
-        decoded values.
+        distributions around the decoded values. Their standard deviation is that of the (encoded)
+        column times a factor, which is drawn for each variant between 0 and `noise_scale`. 0 keeps
+        the decoded values.
 
     label_noise : float, default=0.3
         Noise of the targets of the discriminator. Each target is moved towards the other class by
@@ -356,7 +358,7 @@ class ARN(LabelledDetector):
 
     output_activation : {"identity", "sigmoid"}, default="identity"
         Activation of the outputs of the decoder outside of the `categorical_groups_`. "sigmoid" is
-        for columns that are scaled to the range between 0 and 1.
+        for columns that are scaled to the range between 0 and 1, which are not encoded.
 
     objective : {"adversarial", "elbo"}, default="adversarial"
         Objective of the generator. "adversarial" makes variants that pass for normal. "elbo", the
@@ -396,7 +398,8 @@ class ARN(LabelledDetector):
 
     variant_distance_ : float
         Mean distance of the stored rows to their variants ``reconstruct(X, kind="outlier")``, in
-        units of the mean distance of the stored rows to their mean.
+        units of the mean distance of the stored rows to their mean. Distances are those of the
+        encoded rows.
 
     {shared_attributes}
 
@@ -432,7 +435,10 @@ class ARN(LabelledDetector):
     - With "elbo", both players minimize the same objective in turn. (The released code never clears
       the gradients there.)
     - Both moves of a mini-batch use the same draws, and Adam uses the same learning rate in both.
-    - Layers, weights, `noise_scale` and `score_type` are chosen on development data.
+    - The columns are encoded, and the default score is learned from the training rows.
+      ``ARN(encoding=None, score_type="discriminator")`` takes the columns as they are and has the
+      score of the paper.
+    - Layers, weights, `noise_scale`, `encoding` and `score_type` are chosen on development data.
 
     There is no ``sample(kind="inlier")``, because the method has no generator of normal rows.
     ``reconstruct(X)`` decodes the mean of each code, with the most likely categories.

@@ -25,7 +25,7 @@ class AutoencoderGame(WALDOGame):
 
 
 class Autoencoder(WALDOFamily):
-    r"""Autoencoder that restores rows from corrupted ones [1]_, the strongest simple baseline.
+    r"""Autoencoder that restores rows from corrupted ones [1]_, the default detector.
 
     An encoder :math:`E` and a decoder :math:`G` minimize the mean squared error
 
@@ -33,11 +33,15 @@ class Autoencoder(WALDOFamily):
 
     in a table with :math:`d` columns, where :math:`\tilde x` is a corrupted version of the row
     :math:`x`. Rows that do not follow the pattern of the training rows are restored badly. The
-    error of the uncorrupted row, :math:`\lVert x - G(E(x)) \rVert^2 / d`, is the anomaly score.
-    Without corruption this is the autoencoder that the papers of the other methods compare
-    themselves with, and with :class:`~skgad.ConvNet` networks it is their "DCAE".
+    error of the uncorrupted row, :math:`\lVert x - G(E(x)) \rVert^2 / d`, is the anomaly score
+    "inlier". The default score is learned from the residuals and the codes of the training rows.
 
-    Scale the features, for example with StandardScaler. See the :ref:`user guide <autoencoder>`.
+    This is the default detector of :class:`~skgad.TabularDetector` and of the command line. Without
+    corruption and with ``score_type="inlier"``, it is the autoencoder that the papers of the other
+    methods compare themselves with, and with :class:`~skgad.ConvNet` networks it is their "DCAE".
+
+    Tables need no scaling, because the detector encodes the columns itself (`encoding`). See the
+    :ref:`user guide <autoencoder>`.
 
     .. versionadded:: 0.1
 
@@ -78,8 +82,12 @@ class Autoencoder(WALDOFamily):
 
     Notes
     -----
-    The defaults rank best among the detectors of this package on development sets: four members,
-    trained together, and half as many mini-batches as the other detectors.
+    The defaults were chosen on development sets: four members, trained together, and half as many
+    mini-batches as the other detectors.
+
+    Encoding, members and the default score are not from the paper, which does not detect anomalies.
+    ``Autoencoder(encoding=None, score_type="inlier", n_members=1)`` is a single autoencoder that
+    takes the columns as they are and ranks by the reconstruction error.
 
     A row is corrupted anew in each mini-batch: first by replacement, then by noise. Scores,
     reconstructions and codes are those of the uncorrupted row.
@@ -100,9 +108,8 @@ class Autoencoder(WALDOFamily):
     Examples
     --------
     >>> from sklearn.datasets import make_moons
-    >>> from sklearn.preprocessing import scale
     >>> from skgad import Autoencoder
-    >>> X = scale(make_moons(300, noise=0.05, random_state=0)[0])
+    >>> X, _ = make_moons(300, noise=0.05, random_state=0)
     >>> detector = Autoencoder(noise=0.1, contamination=0.1, max_epochs=20, random_state=0).fit(X)
     >>> int((detector.predict(X) == -1).sum())
     30

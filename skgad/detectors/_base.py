@@ -546,7 +546,7 @@ class BaseDetector(
             )
 
     def score_samples(self, X: MatrixLike | Dataset) -> FloatArray:
-        """Opposite of the anomaly score of the method.
+        """Opposite of the anomaly score.
 
         The score of a row is the same to the last bit, whatever other rows are scored with it.
 

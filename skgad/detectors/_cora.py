@@ -22,7 +22,8 @@ class CoRA(WALDOFamily):
     each row to the decoder that reconstructs it better. It is :class:`WALDO` without the prior of
     the codes, and :math:`e_i` and :math:`e_o` denote the errors of the two decoders.
 
-    Scale the features, for example with StandardScaler. See the :ref:`user guide <waldo>`.
+    Tables need no scaling, because the detector encodes the columns itself (`encoding`). See the
+    :ref:`user guide <waldo>`.
 
     .. versionadded:: 0.1
 
@@ -70,6 +71,10 @@ class CoRA(WALDOFamily):
     -----
     `outlier_decoder` starts as a copy of `decoder`, so `networks` builds a decoder only once.
 
+    The columns are encoded, and the default score is learned from the training rows. Neither is
+    from the papers. ``CoRA(encoding=None, score_type="inlier")`` takes the columns as they are and
+    ranks as in the tables of WALDO.
+
     This is the CoRA of the tables of WALDO. Unlike the original, it has an advantage and may know
     inliers. The original also keeps the codes of similar rows close to each other. This term is
     omitted here, because it has no gradient in the code behind those tables.
@@ -84,9 +89,8 @@ class CoRA(WALDOFamily):
     Examples
     --------
     >>> from sklearn.datasets import make_moons
-    >>> from sklearn.preprocessing import scale
     >>> from skgad import CoRA
-    >>> X = scale(make_moons(300, noise=0.05, random_state=0)[0])
+    >>> X, _ = make_moons(300, noise=0.05, random_state=0)
     >>> detector = CoRA(contamination=0.1, max_epochs=20, random_state=0).fit(X)
     >>> int((detector.predict(X) == -1).sum())
     30

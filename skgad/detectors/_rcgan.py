@@ -62,8 +62,9 @@ class RCGANGame(EncoderDecoderGame):
         if not 0.1 <= rms / scale <= 10:
             warn(
                 f"The root mean square of the features is {rms:.2g}, but that of the penalty is "
-                f"about {scale:.2g}, so the penalty has no effect near the rows. Scale the "
-                "features, for example with StandardScaler, or set penalty_scale."
+                f"about {scale:.2g}, so the penalty has no effect near the rows. Set "
+                "encoding='standard', scale the features, for example with StandardScaler, or set "
+                "penalty_scale."
             )
         return {}
 
@@ -146,11 +147,13 @@ class RCGAN(BaseDetector):
     It is zero where normal rows are rare.
 
     The anomaly score of equation (11) is :math:`1 - \sigma(D_{xx}(x, \hat x))` with the logits
-    :math:`D_{xx}` and :math:`\hat x = G(E(x))`. The default combines the distances of features and
-    rows, which rank better on the development sets (:ref:`rcgan`).
+    :math:`D_{xx}` and :math:`\hat x = G(E(x))`. The default score is learned from the training rows
+    instead.
 
-    Train the detector on rows that are all, or nearly all, normal. Scale the features to the scale
-    of the penalty, for example with StandardScaler. See the :ref:`user guide <rcgan>`.
+    Train the detector on rows that are all, or nearly all, normal. Tables need no scaling, because
+    the detector encodes the columns itself (`encoding`), which brings them to the scale of the
+    penalty. With ``encoding=None``, scale the features to it, for example with StandardScaler. See
+    the :ref:`user guide <rcgan>`.
 
     .. versionadded:: 0.1
 
@@ -201,7 +204,8 @@ class RCGAN(BaseDetector):
     Warns
     -----
     UserWarning
-        If the features are far from the scale of the penalty.
+        If the features, as the networks see them, are far from the scale of the penalty. Encoded
+        columns are not, unless `penalty_scale` is.
 
     See Also
     --------
@@ -211,6 +215,10 @@ class RCGAN(BaseDetector):
     -----
     The discriminators that `networks` builds are of the class
     :class:`skgad.networks.Discriminator`, which computes the features.
+
+    The columns are encoded, and the default score is learned from the training rows. Neither is
+    from the paper. ``RCGAN(encoding=None, score_type="discriminator")`` takes the columns as they
+    are and has the score of equation (11).
 
     No code of the authors is known. What the paper leaves open is resolved as follows:
 
@@ -231,9 +239,8 @@ class RCGAN(BaseDetector):
     Examples
     --------
     >>> from sklearn.datasets import make_moons
-    >>> from sklearn.preprocessing import scale
     >>> from skgad import RCGAN
-    >>> X = scale(make_moons(300, noise=0.05, random_state=0)[0])
+    >>> X, _ = make_moons(300, noise=0.05, random_state=0)
     >>> detector = RCGAN(contamination=0.1, max_epochs=20, random_state=0).fit(X)
     >>> int((detector.predict(X) == -1).sum())
     30

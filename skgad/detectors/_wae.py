@@ -31,9 +31,10 @@ class WAE(WALDOFamily):
     in a table with :math:`d` columns, while a discriminator with logits :math:`D` learns to tell
     the codes from draws of the prior :math:`N(0, \sigma^2 I)` (algorithm 1, WAE-GAN). The
     reconstruction error is also the anomaly score in the tables of WALDO [2]_, which adds a decoder
-    for outliers.
+    for outliers. The default score is learned from the training rows instead.
 
-    Scale the features, for example with StandardScaler. See the :ref:`user guide <waldo>`.
+    Tables need no scaling, because the detector encodes the columns itself (`encoding`). See the
+    :ref:`user guide <waldo>`.
 
     .. versionadded:: 0.1
 
@@ -76,6 +77,10 @@ class WAE(WALDOFamily):
 
     Notes
     -----
+    The columns are encoded, and the default score is learned from the training rows. Neither is
+    from the papers. ``WAE(encoding=None, score_type="inlier")`` takes the columns as they are and
+    has the score of the tables of WALDO.
+
     Errors are means over the columns, and losses are computed from logits.
 
     `labels` act as weights: the mean error of the known inliers and that of the unlabeled rows
@@ -94,9 +99,8 @@ class WAE(WALDOFamily):
     Examples
     --------
     >>> from sklearn.datasets import make_moons
-    >>> from sklearn.preprocessing import scale
     >>> from skgad import WAE
-    >>> X = scale(make_moons(300, noise=0.05, random_state=0)[0])
+    >>> X, _ = make_moons(300, noise=0.05, random_state=0)
     >>> detector = WAE(contamination=0.1, max_epochs=20, random_state=0).fit(X)
     >>> int((detector.predict(X) == -1).sum())
     30

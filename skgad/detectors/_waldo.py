@@ -296,7 +296,8 @@ class WALDO(WALDOFamily):
     :math:`N(0, \sigma^2 I)` (algorithm 1 of the paper). Known outliers, which the paper does not
     have, are always assigned to :math:`G_o`.
 
-    Scale the features, for example with StandardScaler. See the :ref:`user guide <waldo>`.
+    Tables need no scaling, because the detector encodes the columns itself (`encoding`). See the
+    :ref:`user guide <waldo>`.
 
     .. versionadded:: 0.1
 
@@ -363,6 +364,9 @@ class WALDO(WALDOFamily):
     The implementation differs from the paper, or decides what the paper leaves open, in these
     points:
 
+    - The columns are encoded, and the default score is learned from the training rows, whether they
+      are known to be inliers or not. ``WALDO(encoding=None, score_type="inlier")`` takes the
+      columns as they are and ranks as the paper does.
     - Errors are means over the columns rather than sums, as in the authors' code, so that
       :math:`\lambda` means the same in tables of any width.
     - Without `labels`, every row is both in :math:`P` and in :math:`U`. Nothing then tells which
@@ -392,11 +396,10 @@ class WALDO(WALDOFamily):
 
     >>> import numpy as np
     >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.preprocessing import scale
     >>> from skgad import WALDO
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> rows = np.concatenate([np.flatnonzero(y == 1), np.flatnonzero(y == 0)[:40]])
-    >>> X, labels = scale(X[rows]), np.repeat([1, 0], [180, 217])
+    >>> X, labels = X[rows], np.repeat([1, 0], [180, 217])
     >>> detector = WALDO(score_type="difference", max_epochs=100, random_state=0)
     >>> flagged = detector.fit(X, labels=labels).labels_ == -1
     >>> float(flagged[-40:].mean().round(1)), float(flagged[:-40].mean().round(1))

@@ -159,10 +159,10 @@ class DensityScore(nn.Module):
 
     .. math:: A(x) = -\log \sum_k \pi_k\, \mathcal{N}(z; \mu_k, \Sigma_k),
 
-    where :math:`z` is the code of the row, with each dimension standardized on the training rows.
-    A mixture with one component for every 50 codes or for twice as many codes as dimensions,
-    whichever is more, at least 1 and at most 20, is fitted to the
-    codes of up to 5,000 training rows, spread evenly over the table.
+    where :math:`z` is the code of the row, with each dimension standardized on the training rows. A
+    mixture with one component for every 50 codes, or for twice as many codes as dimensions if that
+    is more, at least 1 and at most 20, is fitted to the codes of up to 5,000 training rows, spread
+    evenly over the table.
 
     Codes with more than 256 dimensions, or with more dimensions than there are codes, are first
     projected to at most 64 principal components. The score then ignores the part of a code that is

@@ -265,7 +265,7 @@ class DivergenceError(ValueError):
         whose = player if member is None else f"{player} of member {member}"
         return (
             f"Training diverged: the loss of the {whose} was {loss} in epoch {epoch}. Scale the "
-            "features, for example with StandardScaler or MinMaxScaler, or lower the learning "
+            "features, unless they are encoded, as with encoding='standard', or lower the learning "
             "rate 'lr'. callbacks=[skorch.callbacks.GradientNormClipping(1.0)] can help, too."
         )
 

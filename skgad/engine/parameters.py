@@ -11,7 +11,7 @@ ANNOTATIONS = "__annotations__"
 PARAMETERS = """
 encoding : {{"auto", "standard", "piecewise", "piecewise+frequency"}} or None, default={encoding!r}
     What the networks see of the columns. If they are encoded, their units do not matter, and
-    samples and reconstructions are decoded.
+    samples and reconstructions are decoded. See :ref:`encoding`.
 
     - "standard": standardized values.
     - "piecewise": piecewise-linear codes of columns with up to 17 distinct values, and standardized
@@ -22,7 +22,7 @@ encoding : {{"auto", "standard", "piecewise", "piecewise+frequency"}} or None, d
       sample of them.
     - "auto": "piecewise+frequency" for tables. None for images, for sparse matrices, and for
       :class:`~skgad.ARN` with ``output_activation="sigmoid"`` or ``categorical="gumbel"``.
-    - None: the columns as they are.
+    - None: the columns as they are. Scale them first, for example with StandardScaler.
 
 networks : object or None, default=None
     Family of networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with their

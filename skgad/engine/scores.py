@@ -114,8 +114,8 @@ def score_training_rows(ensemble, table, labels):
     member_scores = map_rows(ensemble, table, lambda x: ensemble.member_scores(x).T)
     if not np.isfinite(member_scores).all():
         raise ValueError(
-            "The anomaly scores of some training rows are not finite. Scale the features, for "
-            "example with StandardScaler or MinMaxScaler, or lower the learning rate 'lr'."
+            "The anomaly scores of some training rows are not finite. Scale the features, unless "
+            "they are encoded, as with encoding='standard', or lower the learning rate 'lr'."
         )
     if ensemble.n_members > 1:
         ensemble.calibrate(member_scores)
@@ -160,6 +160,6 @@ def score_rows(ensemble, table):
         raise ValueError(
             f"The scores of {len(not_finite)} of {len(scores)} rows are not finite. Their values, "
             f"up to {abs(table[not_finite]).max():.3g} in absolute value, are too far from the "
-            "training rows. Scale or clip them."
+            "training rows. Convert them to the units of the training rows, or clip them."
         )
     return scores

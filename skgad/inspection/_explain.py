@@ -147,9 +147,10 @@ def explain(
     after the encoder of a :class:`~skgad.TabularDetector` or the scalers of a pipeline. The
     residuals of all encoded columns of one original column are summed. The score is a sum of
     residuals if it equals :math:`\sum_j |r_j|`, :math:`\sum_j r_j^2`, the mean of either, or
-    :math:`\|r\| = \sum_j r_j^2 / \|r\|`, as for ALAD with ``score_type="l1"`` and ``"l2"``.
-    This is determined by comparing the sums with the scores. For any other score,
-    ``method="residual"`` returns :math:`|r_j|`. This is the distance of the row from its
+    :math:`\|r\| = \sum_j r_j^2 / \|r\|`, as for ALAD with ``encoding=None`` and ``score_type="l1"``
+    or ``"l2"``. This is determined by comparing the sums with the scores. If the detector encodes
+    the columns itself, its score is not a sum of residuals in the units of its input. For any other
+    score, ``method="residual"`` returns :math:`|r_j|`. This is the distance of the row from its
     reconstruction, not a decomposition of its score, and `additive` is False.
 
     References

@@ -47,9 +47,11 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     numeric : str, default="standard"
         Encoding of numbers and dates, one of:
 
-        - "standard": zero mean and unit variance. The detectors of this package are tuned on
-          such features. A value far outside the range seen in `fit` remains far outside.
-        - "minmax": the range 0 to 1, for networks that end in a sigmoid.
+        - "standard": zero mean and unit variance. A value far outside the range seen in `fit`
+          remains far outside. The detectors of this package encode such features further, see
+          :ref:`encoding`.
+        - "minmax": the range 0 to 1, for networks that end in a sigmoid. The detectors of this
+          package see this range only if they do not encode it further.
         - "quantile": a normal distribution, by ranks. This shortens long tails. Values beyond the
           range seen in `fit` are mapped to its ends, so a value that is too large to be normal
           cannot be distinguished from the largest normal value. The number of quantiles is 1000,
