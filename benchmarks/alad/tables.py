@@ -86,19 +86,21 @@ def evaluate(data, inputs, method, seed, epochs=None, *, data_home):
         scores = -detector.score_samples(split.X_test)
         return score_metrics(split.y_test, scores, paper.rate)
 
-    def alad_rows(detector):
+    def alad_rows(detector, X):
         # All parts of a training that was interrupted count.
         times = {"fit_seconds": sum(detector.history_[:, "dur"])}
         return [
-            {"score": score, **row(detector.set_score_type(score, split.X_train)), **times}
+            {"score": score, **row(detector.set_score_type(score, X)), **times}
             for score in SCORES_OF["ALAD"]
         ]
 
     if method in ABLATION:
-        return alad_rows(train_alad(data, inputs, method, seed, epochs, split.X_train))
+        detector = train_alad(data, inputs, method, seed, epochs, split.X_train)
+        return alad_rows(detector, split.X_train)
     if method == UNTRAINED:
         detector = build("ALAD", seed, **paper.params, max_epochs=1, lr=1e-30)
-        return alad_rows(detector.fit(split.X_train[: paper.params["batch_size"]]))
+        X = split.X_train[: paper.params["batch_size"]]
+        return alad_rows(detector.fit(X), X)
     if method == "IsolationForest":
         return row(IsolationForest(random_state=seed).fit(split.X_train))
     return row(BASELINES[method](names).fit(split.X_train))
