@@ -72,9 +72,9 @@ normal.head()
 # A search with labels
 # --------------------
 # `TabularDetector` works with any detector, and with `Autoencoder` if none is
-# given. The grid may have parameters of the detector and of the encoder. The splitter trains on normal rows only, and
-# the scorer takes the anomalies for the positive class. Here, half of the
-# anomalies are known.
+# given. The grid may have parameters of the detector and of the encoder. The
+# splitter trains on normal rows only, and the scorer takes the anomalies for
+# the positive class. Here, half of the anomalies are known.
 
 train, X_normal = train_test_split(normal, test_size=1500, random_state=0)
 known, X_anomalies = train_test_split(anomalies, test_size=0.5, random_state=0)
