@@ -153,7 +153,8 @@ ax.legend(fontsize=8)
 # right.
 
 images = {"held out": X_test[first]}
-for name in ("ALAD", "RCGAN", "WAE", "CoRA", "WALDO", "ARN"):
+others = ("ALAD", "RCGAN", "WAE", "CoRA", "WALDO", "ARN", "Autoencoder")
+for name in others:
     detector = getattr(skgad, name)(
         latent_dim=16,
         networks=skgad.ConvNet(**layers),

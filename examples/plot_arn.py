@@ -13,7 +13,8 @@ example shows in two dimensions why the noise matters.
 # The synthetic rows are on two moons, and all of them are normal. With
 # ``noise_scale=0``, the numbers of a variant are the output of the decoder.
 # With 2, the default, noise is added. Its standard deviation is up to twice
-# that of the column.
+# that of the column. With ``encoding=None``, the networks see the two columns
+# as they are, as in the paper.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,7 +31,10 @@ X = StandardScaler().fit_transform(X)
 
 detectors = {
     scale: ARN(
-        noise_scale=scale, score_type="discriminator", random_state=0
+        noise_scale=scale,
+        encoding=None,
+        score_type="discriminator",
+        random_state=0,
     ).fit(X)
     for scale in (0, 2)
 }

@@ -91,7 +91,8 @@ show(
 # learned the errors of the decoder, and not what a digit is: digits with
 # randomly flipped pixels, of which it has seen none, pass for normal.
 # ``noise_scale`` is for numbers, and there are none here. The distance to the
-# reconstruction, which is a part of the default score, does find these digits.
+# reconstruction, which is a part of ``score_type="combined"``, does find these
+# digits.
 
 changed = decode(variants) != X[-300:]
 print(f"pixels that a variant changes: {changed.sum(axis=1).mean():.1f}")

@@ -43,10 +43,11 @@ scores = {
     "malignant": detector.score_samples(malignant),
 }
 low = pd.Series(scores["malignant"]).quantile(0.1)
+high = scores["benign"].max()
 
 _, ax = plt.subplots(layout="constrained")
 for name, s in scores.items():
-    ax.hist(s.clip(low), bins=40, range=(low, 0), alpha=0.6, label=name)
+    ax.hist(s.clip(low), bins=40, range=(low, high), alpha=0.6, label=name)
 ax.axvline(alad.offset_, color="black", linestyle="--", label="threshold")
 ax.set(xlabel="score_samples", ylabel="rows")
 ax.legend()
@@ -62,8 +63,8 @@ RocCurveDisplay.from_predictions(
 # %%
 # The threshold can be moved without training again. Here it is set to flag 5 %
 # of the training rows. A larger share of the new benign rows is flagged:
-# networks reconstruct the rows that they were trained on better than others,
-# and they were trained on few rows.
+# networks and score were fitted to few rows, and those score higher than new
+# ones.
 
 alad.set_threshold(contamination=0.05)
 for name, rows in {

@@ -7,11 +7,10 @@ Which rows does a detector accept as normal? With two features, scikit-learn's
 """
 
 # %%
-# The rows lie near a curve, so a one-dimensional latent code is enough. Far
-# from the rows, a network has learned nothing. How a single training scores
-# the corners is a matter of chance. The members of an ensemble are wrong in
-# different places, so the region that their average accepts is closer to the
-# rows. See :doc:`/user_guide/ensembles`.
+# Far from the rows, a network has learned nothing, so the score that ALAD has
+# from its paper can be low in places without rows. The default score also
+# compares the code of a row with those of the training rows, and accepts only
+# what is close to them. See :ref:`finished_scores`.
 
 import matplotlib.pyplot as plt
 from sklearn.base import clone
@@ -25,13 +24,11 @@ from skgad import ALAD
 X, _ = make_moons(500, noise=0.05, random_state=0)
 X = StandardScaler().fit_transform(X)
 
-alad = ALAD(
-    latent_dim=1, contamination=0.05, lr=3e-3, max_epochs=100, random_state=0
-)
+alad = ALAD(contamination=0.05, max_epochs=100, random_state=0)
 detectors = {
     "IsolationForest": IsolationForest(contamination=0.05, random_state=0),
-    "ALAD, one training": alad,
-    "ALAD, five members": clone(alad).set_params(n_members=5),
+    "ALAD, score of the paper": clone(alad).set_params(score_type="features"),
+    "ALAD": alad,
 }
 
 _, axes = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained")

@@ -24,7 +24,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, train_test_split
 
-from skgad import ALAD, TabularDetector
+from skgad import Autoencoder, TabularDetector
 from skgad.calibration import ConformalDetector
 from skgad.inspection import (
     ExplanationDisplay,
@@ -71,18 +71,18 @@ normal.head()
 # %%
 # A search with labels
 # --------------------
-# `TabularDetector` works with any detector. The grid may have parameters of
-# the detector and of the encoder. The splitter trains on normal rows only, and
-# the scorer takes the anomalies for the positive class. Here, half of the
-# anomalies are known.
+# `TabularDetector` works with any detector, and with `Autoencoder` if none is
+# given. The grid may have parameters of the detector and of the encoder. The
+# splitter trains on normal rows only, and the scorer takes the anomalies for
+# the positive class. Here, half of the anomalies are known.
 
 train, X_normal = train_test_split(normal, test_size=1500, random_state=0)
 known, X_anomalies = train_test_split(anomalies, test_size=0.5, random_state=0)
 
 candidates = {
-    "ALAD": (
-        ALAD(max_epochs=60, random_state=0),
-        {"detector__latent_dim": [4, 16]},
+    "Autoencoder": (
+        Autoencoder(random_state=0),
+        {"detector__latent_dim": [8, 32]},
     ),
     "IsolationForest": (
         IsolationForest(contamination=0.05, random_state=0),
@@ -168,6 +168,6 @@ for name, detector in detectors.items():
     print(f"{name}\n{changes.T}\n")
 
 # %%
-# ALAD also generates claims, with the same columns.
+# The autoencoder also generates claims, with the same columns.
 
-detectors["ALAD"].sample(5, random_state=0)
+detectors["Autoencoder"].sample(5, random_state=0)

@@ -48,7 +48,8 @@ ax.legend()
 # The discriminators
 # ------------------
 # RCGAN and ALAD are trained on three sets of normal rows in the plane, with
-# the same networks, the same seed and the same number of mini-batches.
+# the same networks, the same seed and the same number of mini-batches. With
+# ``encoding=None``, the networks see the points as they are.
 
 from skgad import ALAD, MLP, RCGAN
 
@@ -64,6 +65,7 @@ shapes = {
     "four dots": dots + 0.15 * rng.normal(size=(1000, 2)),
 }
 settings = {
+    "encoding": None,
     "networks": MLP(hidden_layer_sizes=(64, 32)),
     "latent_dim": 2,
     "max_epochs": 150,

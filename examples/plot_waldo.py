@@ -12,7 +12,8 @@ row of the other kind.
 # We use the handwritten digits of scikit-learn, 8 by 8 pixels. Threes are
 # normal, eights are outliers. 90 threes are known to be threes. Nothing is
 # known about the other rows, 93 threes and 60 eights. In ``labels``, known
-# inliers are 1 and all other rows are 0. (A known outlier would be -1.)
+# inliers are 1 and all other rows are 0. (A known outlier would be -1.) With
+# ``encoding=None``, the networks see the pixels as they are.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +30,11 @@ mixture = np.concatenate([threes[90:], eights[:60]])
 is_outlier = np.repeat([False, True], [len(threes) - 90, 60])
 
 detector = WALDO(
-    latent_dim=8, prior_weight=1, score_type="difference", random_state=0
+    latent_dim=8,
+    prior_weight=1,
+    encoding=None,
+    score_type="difference",
+    random_state=0,
 )
 detector.fit(
     np.concatenate([threes[:90], mixture]),

@@ -19,9 +19,8 @@ from benchmarks.alad.networks import ArrhythmiaNetworks, KDD99Networks
 from benchmarks.alad.splits import split_arrhythmia, split_kdd99
 from benchmarks.common import ROOT, cli, results
 from benchmarks.common.baselines import CenterDistance, OneColumn, PCAResidual
-from benchmarks.common.detectors import SCORES_OF
+from benchmarks.common.detectors import SCORES_OF, build
 from benchmarks.common.metrics import score_metrics
-from skgad import ALAD
 from skgad.datasets import load_arrhythmia, load_kdd99
 
 CHECKPOINTS = ROOT / "benchmarks" / "checkpoints"
@@ -87,19 +86,21 @@ def evaluate(data, inputs, method, seed, epochs=None, *, data_home):
         scores = -detector.score_samples(split.X_test)
         return score_metrics(split.y_test, scores, paper.rate)
 
-    def alad_rows(detector):
+    def alad_rows(detector, X):
         # All parts of a training that was interrupted count.
         times = {"fit_seconds": sum(detector.history_[:, "dur"])}
         return [
-            {"score": score, **row(detector.set_score_type(score, split.X_train)), **times}
+            {"score": score, **row(detector.set_score_type(score, X)), **times}
             for score in SCORES_OF["ALAD"]
         ]
 
     if method in ABLATION:
-        return alad_rows(train_alad(data, inputs, method, seed, epochs, split.X_train))
+        detector = train_alad(data, inputs, method, seed, epochs, split.X_train)
+        return alad_rows(detector, split.X_train)
     if method == UNTRAINED:
-        detector = ALAD(**paper.params, max_epochs=1, lr=1e-30, random_state=seed)
-        return alad_rows(detector.fit(split.X_train[: paper.params["batch_size"]]))
+        detector = build("ALAD", seed, **paper.params, max_epochs=1, lr=1e-30)
+        X = split.X_train[: paper.params["batch_size"]]
+        return alad_rows(detector.fit(X), X)
     if method == "IsolationForest":
         return row(IsolationForest(random_state=seed).fit(split.X_train))
     return row(BASELINES[method](names).fit(split.X_train))
@@ -114,7 +115,7 @@ def train_alad(data, inputs, method, seed, epochs, X):
         detector = joblib.load(path)
     else:
         params = {**paper.params, **TRAINING, **ABLATION[method]}
-        detector = ALAD(**params, warm_start=True, random_state=seed)
+        detector = build("ALAD", seed, **params, warm_start=True)
     while (left := epochs - getattr(detector, "n_iter_", 0)) > 0:
         detector.set_params(max_epochs=min(left, paper.epochs_per_checkpoint)).fit(X)
         CHECKPOINTS.mkdir(exist_ok=True)

@@ -20,9 +20,9 @@ from benchmarks.common.baselines import (
     PCAResidual,
 )
 from benchmarks.common.data import load_images
-from benchmarks.common.detectors import SCORES_OF
+from benchmarks.common.detectors import SCORES_OF, build
 from benchmarks.common.metrics import score_metrics
-from skgad import AMA, WALDO, ConvNet
+from skgad import ConvNet
 
 FILES = {
     "mnist": ("mnist_train", "mnist_test"),
@@ -68,13 +68,13 @@ PARAMS = {"latent_dim": 64, "batch_size": 64}
 ATYPICAL = {"negatives": "outward"}  # as in the paper; the default of AMA is None
 AUTOENCODER = {"prior_weight": 0.0, "outlier_decoder": False}
 DETECTORS = {
-    "Autoencoder": partial(WALDO, **PARAMS, **AUTOENCODER),
-    "AMA": partial(AMA, **PARAMS, **ATYPICAL),
-    "AMA, known outliers": partial(AMA, **PARAMS),
-    "AMA, no mirrored loss": partial(AMA, **PARAMS, **ATYPICAL),
-    "AMA, no interpolation": partial(AMA, **PARAMS, **ATYPICAL, interpolation_weight=0.0),
-    "AMA, no negatives": partial(AMA, **PARAMS),
-    "AMA, box": partial(AMA, **PARAMS, negatives="box"),
+    "Autoencoder": partial(build, "WALDO", **PARAMS, **AUTOENCODER),
+    "AMA": partial(build, "AMA", **PARAMS, **ATYPICAL),
+    "AMA, known outliers": partial(build, "AMA", **PARAMS),
+    "AMA, no mirrored loss": partial(build, "AMA", **PARAMS, **ATYPICAL),
+    "AMA, no interpolation": partial(build, "AMA", **PARAMS, **ATYPICAL, interpolation_weight=0.0),
+    "AMA, no negatives": partial(build, "AMA", **PARAMS),
+    "AMA, box": partial(build, "AMA", **PARAMS, negatives="box"),
 }
 RUNS = {  # data, normal classes, methods in addition to the baselines, images, epochs
     "mnist": ("mnist", range(10), ("Autoencoder", "AMA"), 1000, 40),
@@ -108,7 +108,7 @@ def evaluate(data, normal, n_images, seed, method, epochs=None, *, data_home):
     shape = (3, 32, 32) if data == "cifar10" else (1, 28, 28)
     Networks = WithoutMirror if method == "AMA, no mirrored loss" else ConvNet
     networks = Networks(image_shape=shape, channels=(16, 32), output_activation="sigmoid")
-    detector = DETECTORS[method](networks=networks, max_epochs=epochs, random_state=seed)
+    detector = DETECTORS[method](seed, networks=networks, max_epochs=epochs)
     if method == "AMA, known outliers":
         labels = np.repeat([0, -1], [len(X), len(known)])
         X = np.concatenate([X, known])

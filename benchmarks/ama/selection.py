@@ -13,8 +13,8 @@ from functools import partial
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.common import cli, results
+from benchmarks.common.detectors import build
 from benchmarks.common.splits import split_for_selection
-from skgad import AMA
 from skgad.metrics import outlier_roc_auc_score
 from skgad.model_selection import mass_volume_score, pseudo_outlier_score
 
@@ -60,7 +60,7 @@ RULES = {
 def evaluate(dataset, candidate, seed, *, data_home):
     """AUROC of a candidate on the test rows, and the value that each rule gives it."""
     X, X_valid, X_test, y_test = split_for_selection(dataset, seed, data_home)
-    detector = AMA(random_state=seed, **CANDIDATES[candidate]).fit(X)
+    detector = build("AMA", seed, **CANDIDATES[candidate]).fit(X)
     row = {name: rule(detector, X_valid) for name, rule in RULES.items()}
     return {"auroc": roc_auc_score(y_test, -detector.score_samples(X_test))} | row
 

@@ -12,8 +12,9 @@ from skorch.callbacks import Callback
 from benchmarks.ama import bare_loop
 from benchmarks.common import cli, results
 from benchmarks.common.data import load_images
+from benchmarks.common.detectors import build
 from benchmarks.common.timing import shortest_times
-from skgad import AMA, ConvNet
+from skgad import ConvNet
 
 
 class EpochSeconds(Callback):
@@ -35,7 +36,7 @@ def evaluate(measure, *, data_home, n_images=1024, n_epochs=2, rounds=5):
     params = {"batch_size": 128, "score_type": "features", "max_epochs": n_epochs}
     params |= {"negatives": "outward", "warm_up": 0}
     networks = ConvNet(channels=(16, 32), output_activation="sigmoid")
-    detector = AMA(networks=networks, **params, callbacks=[EpochSeconds()], random_state=0)
+    detector = build("AMA", 0, networks=networks, **params, callbacks=[EpochSeconds()])
     pixels = torch.from_numpy(X)
     make_game = detector.game_class.factory(detector.networks, X, detector.game_params())
     if measure == "epoch":

@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.common import cli, results
 from benchmarks.common.data import load_development_set
+from benchmarks.common.detectors import build
 from benchmarks.common.splits import split_one_class
-from skgad import ARN
 
 NOISE_SCALES = (0.0, 1.0, 2.0)
 SCORES = ("discriminator", "reconstruction", "combined")
@@ -21,7 +21,7 @@ SCORES = ("discriminator", "reconstruction", "combined")
 def evaluate(dataset, seed, noise_scale, *, data_home):
     """AUROC of each score from one fit, its correlation with the norm, and how rows shrink."""
     split = split_one_class(*load_development_set(dataset, data_home), seed)
-    detector = ARN(noise_scale=noise_scale, random_state=seed).fit(split.X_train)
+    detector = build("ARN", seed, noise_scale=noise_scale).fit(split.X_train)
     about = {
         "slope": slope(split.X_train, detector.reconstruct(split.X_train)),
         "variant_distance": detector.variant_distance_,

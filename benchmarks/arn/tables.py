@@ -90,7 +90,7 @@ WEAK = {"KDDCUP99_Rev": (0.0, 0.01, 0.03), "Bank": (0.0, 0.01, 0.03)}
 
 
 def ours(name, case, **params):
-    """Detector of this package with its defaults and the given parameters."""
+    """Detector of this package, as `build` makes it, for a case."""
     return build(name, case.seed, **params)
 
 

@@ -1,4 +1,9 @@
-"""Detectors that the scripts compare, by the names that the results use."""
+"""Detectors that the scripts compare, by the names that the results use.
+
+The results of this package's detectors were measured with ``encoding=None``, on the columns as they
+are, and with each method's own anomaly score, the `own_score` of its class. These were the defaults
+then. All scripts therefore make these detectors with `build` instead of calling their classes.
+"""
 
 from functools import partial
 
@@ -17,9 +22,17 @@ from benchmarks.common.baselines import (
 )
 
 
+def own_settings(name):
+    """Parameters of a detector that were its defaults when the results were measured."""
+    return {"encoding": None, "score_type": getattr(skgad, name).own_score}
+
+
 def build(name, seed, **params):
-    """Detector of this package, with its defaults and the given parameters."""
-    return getattr(skgad, name)(random_state=seed, **params)
+    """Detector of this package on the columns as they are, with its own score.
+
+    Parameters that are given replace these settings. All others have their defaults.
+    """
+    return getattr(skgad, name)(**own_settings(name) | {"random_state": seed} | params)
 
 
 BASELINES = {

@@ -8,10 +8,11 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.common import ROOT, results
-from skgad import ALAD
+from benchmarks.common.detectors import own_settings
 
 DOC = ROOT / "doc"
-DEFAULT_SCORE = ALAD().score_type
+#: Score of rows without a score in their name. It is the same for all detectors with several.
+OWN_SCORE = own_settings("ALAD")["score_type"]
 METRICS = {"auroc": "AUROC", "ap": "AP", "precision": "precision", "recall": "recall", "f1": "F1"}
 #: American spelling of words in the keys of the results.
 SPELLING = {"standardised": "standardized", "centred": "centered"}

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from benchmarks.common.render import (
-    DEFAULT_SCORE,
     METRICS,
+    OWN_SCORE,
     by_score,
     load,
     load_adbench,
@@ -100,7 +100,7 @@ def development_sets():
     rows = load_adbench("one-class")
     penalty, none = "RCGAN", "RCGAN, penalty_weight=0"
     write("rcgan_scores", by_score(rows, penalty))
-    rows = rows[rows.method.isin([penalty, none, "ALAD"]) & rows.score.isin(["", DEFAULT_SCORE])]
+    rows = rows[rows.method.isin([penalty, none, "ALAD"]) & rows.score.isin(["", OWN_SCORE])]
     means = rows.groupby(["method", "seed"])[["auroc", "ap", "f1"]].mean().groupby("method")
     means = means.agg(mean_and_sd).rename(columns=METRICS)
     write("rcgan_adbench", means.loc[[penalty, none, "ALAD"]])

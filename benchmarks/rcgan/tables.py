@@ -15,10 +15,10 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.alad import tables as alad
 from benchmarks.alad.splits import split_kdd99
 from benchmarks.common import cli, results
-from benchmarks.common.detectors import SCORES_OF
+from benchmarks.common.detectors import SCORES_OF, build
 from benchmarks.common.metrics import score_metrics
 from benchmarks.rcgan.splits import split_halves
-from skgad import MLP, RCGAN
+from skgad import MLP
 from skgad.datasets import load_adbench, load_arrhythmia, load_kdd99
 
 # Training rows and inputs; "scaled" is as in the tables of ALAD. The names of the inputs are
@@ -124,7 +124,7 @@ def evaluate(data, train, inputs, method, seed, *, data_home):
         return score_metrics(split.y_test, scores, DATA[data].rate)
 
     if method in VARIANTS:
-        detector = RCGAN(**VARIANTS[method], random_state=seed).fit(split.X_train)
+        detector = build("RCGAN", seed, **VARIANTS[method]).fit(split.X_train)
         return [
             {"score": score} | row(detector.set_score_type(score, split.X_train))
             for score in SCORES_OF["RCGAN"]

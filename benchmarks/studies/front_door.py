@@ -16,8 +16,9 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV
 
 from benchmarks.common import cli, results
+from benchmarks.common.detectors import build
 from benchmarks.common.metrics import score_metrics
-from skgad import ALAD, TabularDetector
+from skgad import TabularDetector
 from skgad.calibration import ConformalDetector
 from skgad.datasets import load_bank, load_kdd99
 from skgad.inspection import explain, nearest_normal
@@ -30,7 +31,10 @@ N_TRAIN, N_TEST, N_KNOWN, N_CALIBRATION = 10_000, 20_000, 500, 2_000
 N_EXPLAINED = 20
 FDR = 0.1
 
-DETECTORS = {"ALAD": ALAD, "IsolationForest": IsolationForest}
+DETECTORS = {
+    "ALAD": partial(build, "ALAD"),
+    "IsolationForest": lambda seed: IsolationForest(random_state=seed),
+}
 GRIDS = {
     "ALAD": {"detector__latent_dim": [64, 8]},
     "IsolationForest": {"detector__max_features": [1.0, 0.25]},
@@ -59,7 +63,7 @@ def evaluate(data, method, seed, *, data_home):
     bunch = load(data, data_home)
     train, known, calibration, test = split(bunch.target, seed)
     X, X_test, y_test = bunch.data.iloc[train], bunch.data.iloc[test], bunch.target[test]
-    detector = TabularDetector(DETECTORS[method](random_state=seed), encoder=TabularEncoder())
+    detector = TabularDetector(DETECTORS[method](seed), encoder=TabularEncoder())
     default = score_metrics(y_test, -clone(detector).fit(X).score_samples(X_test))
 
     search = GridSearchCV(

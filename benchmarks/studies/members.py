@@ -12,8 +12,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.common import cli, results
 from benchmarks.common.data import load_development_set
+from benchmarks.common.detectors import build
 from benchmarks.common.splits import split_one_class
-from skgad import ALAD
 from skgad.engine.scores import map_rows
 
 N_MEMBERS = 10
@@ -23,7 +23,7 @@ SIZES = (1, 3, N_MEMBERS)
 def evaluate(dataset, seed, *, data_home):
     """AUROC and average precision of each part of the ensemble; parts of one size are disjoint."""
     split = split_one_class(*load_development_set(dataset, data_home), seed)
-    detector = ALAD(n_members=N_MEMBERS, random_state=seed).fit(split.X_train)
+    detector = build("ALAD", seed, n_members=N_MEMBERS).fit(split.X_train)
     module = detector.net_.module_
     scores = map_rows(module, np.float32(split.X_test), lambda x: module.member_scores(x).T)
     scores = (scores - module.location.numpy().T) / module.scale.numpy().T

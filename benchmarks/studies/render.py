@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common.render import (
-    DEFAULT_SCORE,
     METRICS,
+    OWN_SCORE,
     in_words,
     load,
     load_adbench,
@@ -79,7 +79,7 @@ def alad_tried_everywhere():
     others = load_adbench("one-class").query("method in ('ALAD', 'k-NN')")
     others = others.assign(variant=others.method.replace("ALAD", "default"))
     rows = pd.concat([others, load("alad_tried")])
-    rows = rows[rows.score.isin(["", DEFAULT_SCORE]) & rows.seed.isin(others.seed)]
+    rows = rows[rows.score.isin(["", OWN_SCORE]) & rows.seed.isin(others.seed)]
     rows = rows.drop_duplicates(["variant", "dataset", "seed"])
     n_runs = rows.groupby("variant").auroc.transform("size")
     rows = rows[n_runs == n_runs.max()]
@@ -263,10 +263,6 @@ def speed():
     save(figure, "speed")
 
 
-if __name__ == "__main__":
-    render()
-
-
 def finished_scores():
     """Mean over the development sets of each family that every method has been run on."""
     rows = load("finished_scores")
@@ -285,5 +281,9 @@ def finished_scores():
     ]
     scores = ("default", *finished.FINISHED)
     columns = [f"{name}, {score}" for name in ("OddBench", "ADBench") for score in scores]
-    table = pd.concat(parts, axis=1).reindex(index=order, columns=columns).fillna("")
-    write("finished_scores", table)
+    table = pd.concat(parts, axis=1).reindex(index=order, columns=columns)
+    write("finished_scores", table.dropna(axis=1, how="all").fillna(""))
+
+
+if __name__ == "__main__":
+    render()

@@ -8,8 +8,8 @@ from benchmarks.common import results
 from benchmarks.common.comparison import compare_with, critical_difference, mean_ranks
 from benchmarks.common.detectors import GROUPS
 from benchmarks.common.render import (
-    DEFAULT_SCORE,
     METRICS,
+    OWN_SCORE,
     complete,
     load_adbench,
     load_oddbench,
@@ -19,7 +19,7 @@ from benchmarks.common.render import (
     write,
 )
 
-#: Detectors of this package with their defaults, and detectors to compare with.
+#: Detectors of this package with their own scores, and detectors to compare with.
 COMPARED = (
     *("ALAD", "RCGAN", "WALDO", "WAE", "CoRA", "ARN", "AMA", "Denoising autoencoder", "k-NN"),
     *("LocalOutlierFactor", "IsolationForest", "OneClassSVM", "PCA-2 residual", "L2 norm"),
@@ -48,7 +48,7 @@ def render():
 
 def means_over_datasets(rows):
     """Means over the datasets; the standard deviation is that of these means over the seeds."""
-    names = rows.score.map(lambda name: "" if name in ("", DEFAULT_SCORE) else f", {name} score")
+    names = rows.score.map(lambda name: "" if name in ("", OWN_SCORE) else f", {name} score")
     rows = complete(rows.assign(detector=rows.method + names), ["detector", "seed"])
     columns = ["auroc", "ap", "f1", "fit_seconds", "score_seconds"]
     by_seed = rows.groupby(["detector", "seed"])[columns].mean().groupby("detector")
@@ -74,15 +74,15 @@ def published_means(datasets):
     return means.map("{:.3f}".format).rename(index="{} (published)".format)
 
 
-def with_default_score(rows, methods):
-    """Runs of some methods that cover all datasets, with the default score."""
+def with_own_score(rows, methods):
+    """Runs of some methods that cover all datasets, with each method's own score."""
     rows = complete(rows, ["method", "score", "seed"])
-    return rows[rows.method.isin(methods) & rows.score.isin(["", DEFAULT_SCORE])]
+    return rows[rows.method.isin(methods) & rows.score.isin(["", OWN_SCORE])]
 
 
 def by_dataset(name, rows):
     """AUROC and average precision for each dataset, with the detectors in one order."""
-    rows = with_default_score(rows, COMPARED)
+    rows = with_own_score(rows, COMPARED)
     wide = rows.pivot_table(index="dataset", columns="method", values=["auroc", "ap"])
     order = wide.auroc.mean().sort_values().index[::-1]
     for metric in ("auroc", "ap"):
@@ -93,7 +93,7 @@ def by_dataset(name, rows):
 
 def ranks(name, rows):
     """Mean ranks, and the datasets on which each detector is above the references."""
-    rows = with_default_score(rows, COMPARED + PEERS)
+    rows = with_own_score(rows, COMPARED + PEERS)
     for metric in ("auroc", "ap"):
         scores = rows.pivot_table(index="dataset", columns="method", values=metric)
         rank = mean_ranks(scores).sort_values()
@@ -122,7 +122,7 @@ def quality_and_seconds(families):
     names = [name for name in COMPARED + PEERS if name != "PyOD ALAD"]
     colors = dict(zip(names, plt.cm.tab20(np.arange(len(names)) % 20), strict=True))
     for column, (family, rows) in enumerate(families.items()):
-        rows = with_default_score(rows, names)
+        rows = with_own_score(rows, names)
         means = rows.groupby("method")[["auroc", "ap", "fit_seconds", "score_seconds"]].mean()
         seconds = means.fit_seconds + means.score_seconds
         for ax, metric in zip(axes[:, column], ("auroc", "ap"), strict=True):

@@ -20,8 +20,8 @@ from sklearn.svm import OneClassSVM
 
 from benchmarks.common import cli, results
 from benchmarks.common.baselines import NeighborDistance
+from benchmarks.common.detectors import build
 from benchmarks.common.splits import split_for_selection
-from skgad import ALAD
 from skgad.model_selection import mass_volume_score, pseudo_outlier_score
 
 REFERENCES = [("uniform", 0.25), ("uniform", 1.0), ("shuffle", 0.25), ("shuffle", 1.0)]
@@ -70,14 +70,14 @@ GRIDS = {
     "k-NN": partial(neighbors, NeighborDistance(), (5, 1, 20, 50, 100)),
 }
 ALADS = {"default": {}, "latent_dim=8": {"latent_dim": 8}, "lr=5e-4": {"lr": 5e-4}}
-ALAD_SCORES = ("combined", "features", "l1", "l2", "logits")  # the default first
+ALAD_SCORES = ("combined", "features", "l1", "l2", "logits")  # its own score first
 
 
 def fitted(method, X, seed):
     """Names and fitted candidates; ALAD is fitted once for all of its scores."""
     if method == "ALAD":
         for name, params in ALADS.items():
-            detector = ALAD(random_state=seed, **params).fit(X)
+            detector = build("ALAD", seed, **params).fit(X)
             for score in ALAD_SCORES:
                 yield f"{name}, {score} score", detector.set_score_type(score, X)
         return

@@ -17,8 +17,9 @@ from torch.profiler import profile
 from benchmarks.alad import bare_loop
 from benchmarks.common import ROOT, cli, results
 from benchmarks.common.baselines import PyOD
+from benchmarks.common.detectors import build
 from benchmarks.common.timing import ROUNDS, shortest_times
-from skgad import ALAD, MLP
+from skgad import MLP
 from skgad.engine.data import Rows
 
 SHAPE = (20_000, 121)
@@ -32,8 +33,8 @@ GRID = {
 
 def alad(device, **params):
     """ALAD with the parameters that are the same in all comparisons."""
-    fixed = {"latent_dim": 32, "networks": MLP((64, 32)), "random_state": 0}
-    return ALAD(**{"batch_size": 128, **fixed, **params}, device=device)
+    fixed = {"latent_dim": 32, "networks": MLP((64, 32)), "batch_size": 128}
+    return build("ALAD", 0, **fixed | params, device=device)
 
 
 def table(shape):
@@ -123,7 +124,7 @@ def growth(device, n_rows, n_columns, batch):
 
 
 def members(device):
-    """Milliseconds of a training step of one and of several members of ALAD, with its defaults.
+    """Milliseconds of a training step of one and of several members of ALAD, as `build` makes it.
 
     The floor is the time that torch's profiler counts for the matrix products.
     """
@@ -131,7 +132,8 @@ def members(device):
     cases = [(n, layers) for layers in ((256, 128), (128, 64)) for n in (1, 3, 8)]
     nets = []
     for n_members, layers in cases:
-        detector = ALAD(n_members=n_members, networks=MLP(layers), max_epochs=1, device=device)
+        params = {"n_members": n_members, "networks": MLP(layers), "max_epochs": 1}
+        detector = build("ALAD", 0, **params, device=device)
         nets.append(detector.fit(rows.table).net_)
     n_steps = len(nets[0].get_iterator(rows, training=True))
     seconds = shortest_times(*(partial(net.train, rows) for net in nets))

@@ -21,7 +21,7 @@ def mini_batches(number, n_rows, batch_size=128, **params):
     return params | {"max_epochs": round(number / max(1, round(n_rows / batch_size)))}
 
 
-#: Changes to the defaults: parameters, or a function of the number of training rows.
+#: Changes to what `build` makes: parameters, or a function of the number of training rows.
 VARIANTS = {
     "ALAD": {
         "default": {},

@@ -13,9 +13,9 @@ from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.common import cli, results
 from benchmarks.common.data import load_development_set
+from benchmarks.common.detectors import build
 from benchmarks.common.metrics import decision_metrics, score_metrics
 from benchmarks.common.splits import split_contaminated, split_one_class
-from skgad import WALDO
 
 METHODS = {
     "WALDO": {},
@@ -42,7 +42,7 @@ def evaluate(setting, dataset, method, seed, *, data_home):
     if known:
         normal = np.ones(len(split.X_train), bool) if y_train is None else y_train == 0
         labels = normal & (np.random.default_rng(seed).random(len(normal)) < 0.5)
-    detector = WALDO(**METHODS[method], random_state=seed)
+    detector = build("WALDO", seed, **METHODS[method])
     detector.fit(split.X_train, labels=labels)
     rows = []
     for score in ("inlier", "difference")[: 1 + detector.outlier_decoder]:

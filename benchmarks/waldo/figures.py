@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.common import cli, results
+from benchmarks.common.detectors import build
 from benchmarks.common.metrics import decision_metrics
 from benchmarks.waldo.splits import split_kdd99
 from benchmarks.waldo.tables import LINEAR, PAPER, load
-from skgad import WALDO
 
 DETECTORS = {"ReLU codes": PAPER, "linear codes": LINEAR}
 KINDS = ("inlier", "outlier")
@@ -28,7 +28,7 @@ def evaluate(data, nu, codes, prior_on, seed, *, data_home):
     split = split_kdd99(bunch.data, bunch.target, seed, nu)
     X, labels = split.training_rows()
     params = DETECTORS[codes] | {"prior_on": prior_on, "score_type": "difference"}
-    detector = WALDO(**params, random_state=seed).fit(X, labels=labels)
+    detector = build("WALDO", seed, **params).fit(X, labels=labels)
 
     parts = [code_distances(detector, split)]
     if prior_on == "positive":

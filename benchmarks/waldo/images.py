@@ -11,10 +11,10 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from torch import nn
 
-import skgad
 from benchmarks.common import cli, results
 from benchmarks.common.baselines import CenterDistance, PCAResidual
 from benchmarks.common.data import load_images
+from benchmarks.common.detectors import build
 from benchmarks.waldo.metrics import decisions, ranking
 from benchmarks.waldo.splits import split_mnist
 from skgad.networks import MLP, ConvNet
@@ -72,7 +72,7 @@ def evaluate(data, nu, method, seed, *, data_home):
         return ranking(BASELINES[name](seed).fit(split.positive), split)
 
     params = PARAMS | DETECTORS[name] | (CONVOLUTIONS if networks else {})
-    detector = getattr(skgad, name)(**params, random_state=seed)
+    detector = build(name, seed, **params)
     if name == "WAE":  # is trained on the known inliers only
         return {"score": "inlier"} | ranking(detector.fit(split.positive), split)
     X, labels = split.training_rows()

@@ -10,10 +10,10 @@ from sklearn.ensemble import IsolationForest
 
 from benchmarks.common import cli, results
 from benchmarks.common.baselines import CenterDistance, OneColumn, PCAResidual
+from benchmarks.common.detectors import build
 from benchmarks.waldo.metrics import decisions, ranking
 from benchmarks.waldo.networks import KDD99Networks
 from benchmarks.waldo.splits import split_kdd99
-from skgad import WALDO
 from skgad.datasets import load_kdd99
 
 LOADERS = {"kdd99": load_kdd99}
@@ -38,7 +38,7 @@ DETECTORS = {
     "WALDO, linear codes": LINEAR,
     "WALDO, linear codes, without advantage": LINEAR | {"advantage": False},
     "WALDO, linear codes, prior on all": LINEAR | {"prior_on": "all"},
-    "WALDO, skgad's defaults": {},
+    "WALDO, skgad's defaults": {},  # those of `build`
 }
 BASELINES = {
     "PCA-2 residual": lambda names, seed: PCAResidual(2),
@@ -61,7 +61,7 @@ def evaluate(data, nu, contamination, method, seed, *, data_home):
         detector = BASELINES[method](bunch.feature_names, seed).fit(split.positive)
         return ranking(detector, split)
 
-    detector = WALDO(**DETECTORS[method], random_state=seed)
+    detector = build("WALDO", seed, **DETECTORS[method])
     if method == "WAE":  # is trained on the known inliers only
         X = split.positive
         detector.fit(X)
