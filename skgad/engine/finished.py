@@ -56,6 +56,9 @@ MIN_VARIANCE = 1e-6
 #: Stands for a score of zero before the logarithm is taken.
 MIN_SCORE = 1e-12
 
+#: Quantile of the positive training scores below which scores count as equal.
+LOWEST = 0.01
+
 
 class MahalanobisScore(nn.Module):
     r"""Mahalanobis norm of the residual of a row.
@@ -251,6 +254,10 @@ class CombinedScore(nn.Module):
     because the scores of rows far away would overflow. About half of the training rows therefore
     have negative scores.
 
+    A row that equals several training rows has a distance of zero, whose logarithm would be out of
+    all proportion. Scores below the 1 % quantile of the positive training scores count as this
+    quantile.
+
     Parameters
     ----------
     game, apply, positions
@@ -263,12 +270,24 @@ class CombinedScore(nn.Module):
         super().__init__()
         self.parts = nn.ModuleList(part(game, apply, positions) for part in parts)
         logs = apply(lambda x: self.log_scores(game, x), evenly(positions, MAX_RESIDUALS))
+        logs = logs.astype(np.float64)
+        floor = np.concatenate([self.floor(logs, p) for p in range(len(parts))], axis=-1)
         low, median, high = np.percentile(
-            logs.astype(np.float64), [25, 50, 75], axis=-2, keepdims=True
+            np.maximum(logs, floor), [25, 50, 75], axis=-2, keepdims=True
         )
         spread = np.where(high > low, high - low, 1.0)
+        self.register_buffer("lowest", tensor_for(game, floor))
         self.register_buffer("location", tensor_for(game, median))
         self.register_buffer("scale", tensor_for(game, spread))
+
+    def floor(self, logs, p):
+        """Lowest logarithm of a score that counts, for each member; shape (..., 1, 1)."""
+        logs = logs[..., p]
+        if self.parts[p].is_logarithm:
+            return np.full((*logs.shape[:-1], 1, 1), -np.inf)
+        positive = np.where(logs > np.log(MIN_SCORE) + 1e-3, logs, np.nan)
+        positive[np.isnan(positive).all(axis=-1)] = np.log(MIN_SCORE)
+        return np.nanquantile(positive, LOWEST, axis=-1)[..., None, None]
 
     def log_scores(self, game, x):
         """Logarithms of the scores; shape (..., batch_size, n_parts)."""
@@ -278,7 +297,8 @@ class CombinedScore(nn.Module):
 
     def forward(self, game, x):
         """Score of each row; shape (..., batch_size)."""
-        return ((self.log_scores(game, x) - self.location) / self.scale).mean(-1)
+        logs = self.log_scores(game, x).maximum(self.lowest)
+        return ((logs - self.location) / self.scale).mean(-1)
 
 
 def for_each_member(function, first, *others):

@@ -68,7 +68,8 @@ def in_units(part, detector):
     """Logarithms of the scores of new rows, in interquartile ranges of the training scores."""
     scores, train_scores = (BY_HAND[part](detector, table(), X) for X in (NEW_ROWS, table()))
     if part != "density":
-        scores, train_scores = np.log(scores), np.log(train_scores)
+        floor = np.quantile(train_scores[train_scores > 0], 0.01)
+        scores, train_scores = (np.log(np.maximum(s, floor)) for s in (scores, train_scores))
     low, median, high = np.percentile(train_scores, [25, 50, 75])
     return (scores - median) / (high - low)
 
@@ -291,3 +292,28 @@ def test_scores_of_few_rows_are_finite(score_type, device):
 def test_finished_scores_require_a_fit():
     with pytest.raises(NotFittedError):
         tiny("ALAD", score_type="neighbors").score_samples(table())
+
+
+def test_rows_that_repeat_do_not_dominate_the_combination():
+    codes = np.vstack([np.zeros((20, 2)), clusters(200, 2)])
+    scores = scores_of_codes("mahalanobis+neighbors", codes, codes)
+    assert scores[:20].max() < np.median(scores)
+    assert np.ptp(scores) < 20
+
+
+def test_scores_are_learned_from_the_known_inliers_if_there_are_enough():
+    X = np.vstack([table(100), 6 + 0.01 * table(30)])  # the outliers resemble each other
+    labels = np.repeat([1, 0], [60, 70])
+    detector = tiny("WALDO", score_type="neighbors")
+    scores = detector.fit(X, labels=labels).score_samples(X)
+    assert scores[100:].max() < scores[:100].min()
+    scores = detector.fit(X).score_samples(X)
+    assert scores[100:].min() > scores[:100].min()
+
+
+def test_the_threshold_counts_false_alarms_among_new_rows():
+    X, X_new = np.split(table(2200), [200])
+    detector = tiny("ALAD", score_type="density", latent_dim=16, max_epochs=20).fit(X)
+    for contamination, low, high in (("auto", 0.025, 0.09), (0.05, 0.1, 1.0)):
+        detector.set_threshold(contamination=contamination)
+        assert low < (detector.predict(X_new) == -1).mean() < high

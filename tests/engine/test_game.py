@@ -135,7 +135,9 @@ def test_a_continued_training_calls_finalize_only(method, device):
 
 
 def test_the_hooks_of_all_members_are_called_at_once(device):
-    calls = calls_during(Hooked(encoding=None, device=device, max_epochs=1, n_members=3).fit, table(5))
+    calls = calls_during(
+        Hooked(encoding=None, device=device, max_epochs=1, n_members=3).fit, table(5)
+    )
     assert calls == [
         ("inspect", (5, 4), {"strength": 0.5}),
         *[("build", 0, True)] * 3,
