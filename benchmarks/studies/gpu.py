@@ -31,7 +31,6 @@ import skgad
 from benchmarks.common import ROOT, cli, results
 from benchmarks.common.parts import run_part, write_row
 from benchmarks.common.timing import shortest_times
-from skgad import ALAD, BaseDetector
 from skgad.engine.data import Rows
 
 #: Seconds for all parts together. An installation from local files fits into the rest of 8 minutes.
@@ -55,7 +54,9 @@ N_FEATURES = 30
 DETECTORS = [
     name
     for name, value in ((name, getattr(skgad, name)) for name in skgad.__all__)
-    if inspect.isclass(value) and issubclass(value, BaseDetector) and not inspect.isabstract(value)
+    if inspect.isclass(value)
+    and issubclass(value, skgad.BaseDetector)
+    and not inspect.isabstract(value)
 ]
 
 
@@ -222,7 +223,7 @@ def table(n_rows):
 
 
 def trained(device, n_members=1):
-    detector = ALAD(n_members=n_members, max_epochs=1, random_state=0, device=device)
+    detector = skgad.ALAD(n_members=n_members, max_epochs=1, random_state=0, device=device)
     return detector.fit(table(1_000))
 
 

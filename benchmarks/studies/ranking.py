@@ -42,8 +42,21 @@ def neighbors_of_codes(seed):
     return make_pipeline(PiecewiseLinearEncoder(frequencies=True), KNeighborsDetector())
 
 
-def with_defaults(name, seed):
-    return getattr(skgad, name)(random_state=seed)
+def with_defaults(name, seed, **params):
+    return getattr(skgad, name)(random_state=seed, **params)
+
+
+#: What the parts of the default detector contribute: it is run with one of them changed.
+CHANGED = (
+    ("encoding", "standard"),
+    ("encoding", "piecewise"),
+    ("score_type", "inlier"),
+    ("score_type", "mahalanobis+neighbors"),
+    ("score_type", "density"),
+    ("n_members", 1),
+    ("noise", 0.0),
+    ("replaced", 0.2),
+)
 
 
 DETECTORS = ("Autoencoder", "CoRA", "WAE", "WALDO", "ARN", "AMA", "ALAD", "RCGAN")
@@ -56,6 +69,10 @@ METHODS = {
     "Denoising autoencoder": BASELINES["Denoising autoencoder"],
     "PyOD LUNAR": lambda seed: PyOD("LUNAR", random_state=seed),
     **{name: partial(with_defaults, name) for name in DETECTORS},
+    **{
+        f"Autoencoder, {name}={value!r}": partial(with_defaults, "Autoencoder", **{name: value})
+        for name, value in CHANGED
+    },
 }
 
 

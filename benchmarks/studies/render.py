@@ -20,6 +20,7 @@ from benchmarks.common.render import (
 from benchmarks.studies import finished_scores as finished
 from benchmarks.studies import render_rankings
 from benchmarks.studies.published_splits import SPLITS
+from benchmarks.studies.ranking import METHODS as METHODS_OF_RANKING
 from benchmarks.studies.tried import DATASETS
 
 
@@ -37,6 +38,8 @@ def render():
     front_door()
     speed()
     finished_scores()
+    ranking()
+    properties()
 
 
 def published_splits():
@@ -283,6 +286,46 @@ def finished_scores():
     columns = [f"{name}, {score}" for name in ("OddBench", "ADBench") for score in scores]
     table = pd.concat(parts, axis=1).reindex(index=order, columns=columns)
     write("finished_scores", table.dropna(axis=1, how="all").fillna(""))
+
+
+def ranking():
+    """Detectors with their defaults: means over the sets that all of them have been run on."""
+    rows = load("ranking")
+    parts = []
+    for family, name in (("oddbench", "OddBench"), ("adbench", "ADBench")):
+        runs = rows[rows.family == family]
+        runs = runs[runs.groupby("method").dataset.transform("nunique") == runs.dataset.nunique()]
+        of_sets = runs.groupby(["method", "dataset"])[["auroc", "ap", "false_alarms"]].mean()
+        per_seed = runs.groupby(["method", "seed"])[["auroc", "ap"]].mean()
+        means = per_seed.groupby("method").agg(mean_and_sd)
+        part = means.rename(columns=METRICS)
+        wins = of_sets.auroc.unstack("dataset").gt(of_sets.auroc["k-NN"]).sum(axis=1)
+        part["wins over k-NN"] = wins.astype(str) + f" of {runs.dataset.nunique()}"
+        part["false alarms"] = of_sets.false_alarms.groupby("method").median().map(in_percent)
+        part["seconds"] = runs.groupby("method").fit_seconds.median().map("{:.1f}".format)
+        parts.append(part.add_prefix(f"{name}, "))
+    table = pd.concat(parts, axis=1)
+    order = [method for method in METHODS_OF_RANKING if method in table.index]
+    write("ranking", table.reindex(order).fillna(""))
+
+
+def in_percent(share):
+    """A share as a percentage, empty if there is none."""
+    return "" if np.isnan(share) else f"{100 * share:.0f} %"
+
+
+def properties():
+    """Distance, changes that should not matter, and contamination, with their defaults."""
+    rows = load("properties")
+    changes = rows[rows.check == "change"].pivot_table(
+        index="method", columns="case", values="spearman", aggfunc="min", sort=False
+    )
+    far = rows[rows.check == "distance"].groupby("method")[["falls", "far_inliers"]]
+    far = far.agg({"falls": "min", "far_inliers": "max"}).map(in_percent)
+    far.columns = ["score grows with distance", "inliers at 5 or more"]
+    write("properties", pd.concat([far, changes.map("{:.3f}".format)], axis=1).fillna(""))
+    added = rows[rows.check == "contamination"].groupby("method")[["clean", "scattered", "clump"]]
+    write("contamination", added.mean().map("{:.3f}".format))
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ def test_every_detector_can_be_chosen(folder, name):
         (["--set", "epochs=3"], "Invalid parameter 'epochs'.*max_epochs"),
         (["--set", "max_epochs__a=3"], "Invalid parameter 'max_epochs__a'. Check --set"),
         (["--set", "networks__hidden=3"], "Invalid parameter 'hidden' for estimator MLP"),
-        (["--set", "max_epochs=many"], "'max_epochs' parameter of ALAD must be"),
+        (["--set", "max_epochs=many"], "'max_epochs' parameter of Autoencoder must be"),
         (["--set", "encoder__numeric=log"], "'numeric' parameter of TabularEncoder"),
-        (["--contamination", "2"], "'contamination' parameter of ALAD must be"),
+        (["--contamination", "2"], "'contamination' parameter of Autoencoder must be"),
         (["--contamination", "0.1", "--detector", "OneClassSVM"], "Invalid parameter"),
     ],
 )

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skgad import ALAD, TabularDetector
+from skgad import ALAD, Autoencoder, TabularDetector
 from skgad.preprocessing import TabularEncoder
 
 FOREST = IsolationForest(n_estimators=10, random_state=0)
@@ -240,8 +240,8 @@ def test_the_threshold_can_be_changed():
     assert (detector.predict(X) == -1).mean() == 0.5
 
 
-def test_alad_is_the_default_detector():
-    assert isinstance(TabularDetector()._detector(), ALAD)
+def test_the_autoencoder_is_the_default_detector():
+    assert isinstance(TabularDetector()._detector(), Autoencoder)
     assert hasattr(TabularDetector(), "sample")
 
 
