@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skgad import ALAD, Autoencoder, TabularDetector
+from skgad import Autoencoder, TabularDetector
 from skgad.preprocessing import TabularEncoder
 
 FOREST = IsolationForest(n_estimators=10, random_state=0)
