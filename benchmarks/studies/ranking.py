@@ -73,6 +73,8 @@ METHODS = {
         f"Autoencoder, {name}={value!r}": partial(with_defaults, "Autoencoder", **{name: value})
         for name, value in CHANGED
     },
+    "RCGAN, penalty='replaced'": partial(with_defaults, "RCGAN", penalty="replaced"),
+    "AMA, negatives='replaced'": partial(with_defaults, "AMA", negatives="replaced"),
 }
 
 

@@ -11,6 +11,7 @@ from torch.autograd.functional import vjp
 from torch.nn.functional import normalize
 
 from .._sklearn_compat import Interval, RealNotInt, StrOptions
+from ..engine.corruption import replace_some_values
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
 from ..networks import build, spectrally_normalized
@@ -70,14 +71,16 @@ class AMAGame(EncoderDecoderGame):
 
     @torch.no_grad()
     def make_negatives(self, x):
-        """Decode codes that are atypical of the rows. There are none during the warm-up."""
+        """Make rows that are atypical of the mini-batch. There are none during the warm-up."""
         if self.negatives is None:
             return x[..., :0, :]
         if self.warm_up_left.max() > 0:  # the same for all members
             self.warm_up_left -= 1
             return x[..., :0, :]
-        n_codes = math.ceil(NEGATIVES_PER_ROW * x.shape[-2])
-        z = draw_atypical_codes(self.encoder(x), n_codes, self.negatives, self.delta)
+        n_rows = math.ceil(NEGATIVES_PER_ROW * x.shape[-2])
+        if self.negatives == "replaced":
+            return replace_some_values(x)[..., :n_rows, :]
+        z = draw_atypical_codes(self.encoder(x), n_rows, self.negatives, self.delta)
         return self.decoder(z)
 
     def interpolate(self, x, z_x):
@@ -262,13 +265,14 @@ class AMA(LabelledDetector):
     interpolation_weight : float, default=0.1
         Weight :math:`\lambda_{inter}` of mixtures. The paper has 0.5.
 
-    negatives : {"inward", "outward", "box"} or None, default=None
-        Where atypical codes are drawn. "inward" and "outward" draw uniformly in direction and
-        radius, between the sphere of radius :math:`\sqrt d` and that of radius
-        :math:`\sqrt d - \delta` or :math:`\sqrt d + \delta`. "box" draws anywhere in the box around
-        the codes of the mini-batch, after Sipple [2]_. None makes no negatives, which is best on
-        the development sets. If some outliers are known (`labels`), they are the negatives, and
-        none are made.
+    negatives : {"inward", "outward", "box", "replaced"} or None, default=None
+        How negatives are made. The first three decode atypical codes. "inward" and "outward" draw
+        uniformly in direction and radius, between the sphere of radius :math:`\sqrt d` and that of
+        radius :math:`\sqrt d - \delta` or :math:`\sqrt d + \delta`. "box" draws anywhere in the box
+        around the codes of the mini-batch, after Sipple [2]_. "replaced", which is not from the
+        paper, takes a random share of the values of rows from other rows. None makes no negatives,
+        which is best on the development sets. If some outliers are known (`labels`), they are the
+        negatives, and none are made.
 
     delta : float, default=0.5
         Distance :math:`\delta` of the spheres in units of :math:`\sqrt d`. "inward" ends at the
@@ -390,7 +394,7 @@ class AMA(LabelledDetector):
     gradient_penalty_weight: float = 10.0
     n_interpolated: int = 3
     interpolation_weight: float = 0.1
-    negatives: Literal["inward", "outward", "box"] | None = None
+    negatives: Literal["inward", "outward", "box", "replaced"] | None = None
     delta: float = 0.5
     negative_weight: float = 0.1
     warm_up: float = 0.1
@@ -408,7 +412,7 @@ class AMA(LabelledDetector):
         "gradient_penalty_weight": [Interval(Real, 0, None, closed="left")],
         "n_interpolated": [Interval(Integral, 2, None, closed="left")],
         "interpolation_weight": [Interval(Real, 0, None, closed="left")],
-        "negatives": [StrOptions({"inward", "outward", "box"}), None],
+        "negatives": [StrOptions({"inward", "outward", "box", "replaced"}), None],
         "delta": [Interval(Real, 0, None, closed="neither")],
         "negative_weight": [Interval(Real, 0, None, closed="left")],
         "warm_up": [

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from .._sklearn_compat import Interval, StrOptions
+from ..engine.corruption import replace_some_values
 from ..engine.data import sample_as_float
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
@@ -44,6 +45,11 @@ class RCGANGame(EncoderDecoderGame):
     def __init__(self, networks, n_features, **params):
         super().__init__(**params)
         latent_dim, size = self.latent_dim, self.penalty_size
+        if self.penalty == "replaced" and size is not None:
+            raise ValueError(
+                f"penalty='replaced' changes rows of each mini-batch, but penalty_size={size} "
+                "draws all rows before the training. Set penalty_size=None."
+            )
         self.encoder = build(networks, "encoder", "encoder", n_features, latent_dim)
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.d_xz = build(networks, "d_xz", "discriminator", n_features, latent_dim)
@@ -54,6 +60,8 @@ class RCGANGame(EncoderDecoderGame):
     @classmethod
     def inspect(cls, table, params):
         """Warn if the features are far from the scale of the penalty."""
+        if params["penalty"] == "replaced":
+            return {}
         X, scale = sample_as_float(table), params["penalty_scale"]
         sum_of_squares = (
             X.multiply(X).sum() if sparse.issparse(X) else np.einsum("ij,ij->", X, X, dtype=float)
@@ -87,6 +95,8 @@ class RCGANGame(EncoderDecoderGame):
 
     def sample_penalty(self, x):
         """Draw one row of the penalty distribution for each row of ``x``."""
+        if self.penalty == "replaced":
+            return replace_some_values(x)
         if self.fixed_penalty is not None:
             rows = random_positions(self.penalty_size, x.shape[:-1], x.device)
             return self.fixed_penalty.take_along_dim(rows[..., None], dim=-2)
@@ -162,10 +172,13 @@ class RCGAN(BaseDetector):
     latent_dim : int, default=64
         Number of dimensions of a code.
 
-    penalty : {"normal", "uniform"} or callable, default="normal"
+    penalty : {"normal", "uniform", "replaced"} or callable, default="normal"
         Penalty distribution. "normal" is :math:`N(0, I)`, as in the paper. "uniform" is
-        :math:`U(-1, 1)`. A callable ``penalty(generator, shape)`` takes a :class:`torch.Generator`
-        on the CPU and a shape, and returns an array of draws.
+        :math:`U(-1, 1)`. "replaced", which is not from the paper, are the rows of the mini-batch
+        with a random share of their values taken from other rows, so that it is near the rows and
+        has only values that the table has; `penalty_scale` does not apply. A callable
+        ``penalty(generator, shape)`` takes a :class:`torch.Generator` on the CPU and a shape, and
+        returns an array of draws.
 
     penalty_scale : float, default=1.0
         Factor by which the draws are multiplied. ``2 ** 0.5`` gives the :math:`N(0, 2I)` of the
@@ -252,7 +265,7 @@ class RCGAN(BaseDetector):
     own_score = "combined"
 
     latent_dim: int = 64
-    penalty: Penalty | Literal["normal", "uniform"] = "normal"
+    penalty: Penalty | Literal["normal", "uniform", "replaced"] = "normal"
     penalty_scale: float = 1.0
     penalty_weight: float = 1.0
     penalty_size: int | None = None
@@ -264,7 +277,7 @@ class RCGAN(BaseDetector):
     _parameter_constraints: ClassVar[dict] = {
         **BaseDetector._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "penalty": [StrOptions(set(PENALTIES)), callable],
+        "penalty": [StrOptions({"replaced", *PENALTIES}), callable],
         "penalty_scale": [Interval(Real, 0, None, closed="neither")],
         "penalty_weight": [Interval(Real, 0, None, closed="left")],
         "penalty_size": [Interval(Integral, 1, None, closed="left"), None],

@@ -13,7 +13,7 @@ def add_noise(x: Tensor, scale: float) -> Tensor:
     return x + scale * randn_like(x) if scale else x
 
 
-def replace_values(x: Tensor, share: float) -> Tensor:
+def replace_values(x: Tensor, share: float | Tensor) -> Tensor:
     """Replace a share of the values by values of the same column.
 
     The new values come from other rows of the mini-batch, so that they are values which the table
@@ -23,14 +23,23 @@ def replace_values(x: Tensor, share: float) -> Tensor:
     ----------
     x : Tensor of shape (..., batch_size, n_features)
         Rows.
-    share : float
-        Probability that a value is replaced.
+    share : float or Tensor of shape (..., batch_size, 1)
+        Probability that a value is replaced, of all rows or of each row.
 
     Returns
     -------
     corrupted : Tensor of shape (..., batch_size, n_features)
     """
-    if not share:
+    if isinstance(share, float | int) and not share:
         return x
     donors = random_positions(x.shape[-2], x.shape, x.device)
     return torch.where(rand_like(x) < share, x.gather(-2, donors), x)
+
+
+def replace_some_values(x: Tensor) -> Tensor:
+    """Replace a random share of the values of each row, from none to all of them.
+
+    See :func:`replace_values`. Some rows are close to rows of the table, and others are mere draws
+    from the distribution of each column.
+    """
+    return replace_values(x, rand_like(x[..., :1]))

@@ -655,3 +655,13 @@ def test_the_game_has_the_parameters_of_the_detector():
     game, params = build_game(detector), detector.game_params()
     assert {"latent_dim", "n_critic", "warm_up", "score_type"} <= params.keys()
     assert {name: getattr(game, name) for name in params} == params
+
+
+def test_replaced_negatives_have_values_of_their_column():
+    x = torch.arange(400.0, dtype=torch.float64).reshape(100, 4)
+    game = make_game(negatives="replaced", warm_up=0)
+    game.warm_up_left.zero_()
+    negatives = game.make_negatives(x)
+    assert negatives.shape == (10, 4)
+    assert (negatives % 4 == torch.arange(4.0)).all()  # values of column j are j modulo 4
+    assert (negatives != x[:10]).any()

@@ -215,3 +215,21 @@ def test_beta_is_unique(seed):
     mass = np.maximum(0, betas[:, None] * q - t).sum(axis=1)
     assert np.all(np.diff(mass)[mass[:-1] > 0] > 0)
     assert np.sum(np.diff(np.sign(mass - 1)) != 0) == 1
+
+
+def test_replaced_penalties_have_values_of_their_column_near_and_far_from_the_rows():
+    x = torch.arange(400.0).reshape(100, 4)
+    t = make_game(n_features=4, penalty="replaced", penalty_scale=3.0).sample_penalty(x)
+    assert ((t - x) % 4 == 0).all()  # values of column j are j modulo 4
+    n_replaced = (t != x).sum(1)
+    assert set(n_replaced.tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_replaced_penalties_are_trained_with_in_any_unit():
+    X = 1000 * table(40)
+    tiny(penalty="replaced").fit(X)  # without a warning about the scale
+
+
+def test_replaced_penalties_cannot_be_drawn_before_the_training():
+    with pytest.raises(ValueError, match=r"penalty_size=5 .* Set penalty_size=None"):
+        tiny(penalty="replaced", penalty_size=5).fit(table(40))
