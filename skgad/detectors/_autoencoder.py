@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from .._sklearn_compat import Interval, StrOptions
 from ..engine.corruption import add_noise, replace_values
 from ..engine.finished import FINISHED_SCORES, FinishedScore
+from ..networks import MLP
 from ._waldo import WALDOFamily, WALDOGame
 
 
@@ -82,8 +83,8 @@ class Autoencoder(WALDOFamily):
 
     Notes
     -----
-    The defaults were chosen on development sets: four members, trained together, and half as many
-    mini-batches as the other detectors.
+    The defaults were chosen on development sets: four members, trained together, with networks of
+    half the width, and half as many mini-batches, of the other detectors.
 
     Encoding, members and the default score are not from the paper, which does not detect anomalies.
     ``Autoencoder(encoding=None, score_type="inlier", n_members=1)`` is a single autoencoder that
@@ -117,6 +118,7 @@ class Autoencoder(WALDOFamily):
 
     game_class = AutoencoderGame
     auto_steps = 1000
+    default_networks = MLP(hidden_layer_sizes=(128, 64))
 
     latent_dim: int = 32
     n_members: int = 4

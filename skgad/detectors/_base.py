@@ -17,6 +17,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     OutlierMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_scalar
@@ -116,6 +117,8 @@ class BaseDetector(
         Number of mini-batches with ``max_epochs="auto"``.
     auto_threshold : str
         What ``contamination="auto"`` means, for the docstring of the class.
+    default_networks : object
+        Family of networks that is used if `networks` is None.
     own_score : str
         What ``score_type="auto"`` means for images and wide tables, for which learning a score
         from the training rows would take too long.
@@ -159,6 +162,7 @@ class BaseDetector(
     auto_steps: ClassVar[int] = 2000
     auto_threshold: ClassVar[str] = "flags about 5 % of new rows that are like the training rows"
     own_score: ClassVar[str]
+    default_networks: ClassVar[Networks] = MLP()
 
     _parameter_constraints: ClassVar[dict] = {
         "encoding": [
@@ -210,7 +214,7 @@ class BaseDetector(
             If there is no parameter of a name.
         """
         if self.networks is None and any(name.startswith("networks__") for name in params):
-            params = {"networks": MLP(), **params}
+            params = {"networks": clone(self.default_networks), **params}
         return super().set_params(**params)
 
     def game_params(self) -> dict[str, Any]:
@@ -320,7 +324,8 @@ class BaseDetector(
                         net.module_.set_score_type(self._resolve_score_type(self.score_type))
                 else:
                     encoding, codes = encode_table(self._chosen_encoding(table), table)
-                    make_game = self.game_class.factory(self.networks, codes, self.game_params())
+                    networks = self.networks or self.default_networks
+                    make_game = self.game_class.factory(networks, codes, self.game_params())
                     net = self._build_net(make_game, encoding, device)
                     prepare(net.module_, all_rows)
                 n_epochs_before = len(net.history)

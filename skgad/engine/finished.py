@@ -56,6 +56,9 @@ MIN_VARIANCE = 1e-6
 #: Stands for a score of zero before the logarithm is taken.
 MIN_SCORE = 1e-12
 
+#: Largest number of training rows whose scores determine common units.
+MAX_UNIT_ROWS = 2_000
+
 #: Quantile of the positive training scores below which scores count as equal.
 LOWEST = 0.01
 
@@ -249,10 +252,10 @@ def negative_log_density(codes, center, whitening, shift, log_peaks):
 class CombinedScore(nn.Module):
     """Average of several scores in common units.
 
-    The unit of a score is the interquartile range of its logarithm on the training rows, and its
-    origin the median. The density score is a logarithm already. The average is not exponentiated,
-    because the scores of rows far away would overflow. About half of the training rows therefore
-    have negative scores.
+    The unit of a score is the interquartile range of its logarithm on up to 2,000 training rows,
+    and its origin the median. The density score is a logarithm already. The average is not
+    exponentiated, because the scores of rows far away would overflow. About half of the training
+    rows therefore have negative scores.
 
     A row that equals several training rows has a distance of zero, whose logarithm would be out of
     all proportion. Scores below the 1 % quantile of the positive training scores count as this
@@ -269,7 +272,7 @@ class CombinedScore(nn.Module):
     def __init__(self, game, apply, positions, parts):
         super().__init__()
         self.parts = nn.ModuleList(part(game, apply, positions) for part in parts)
-        logs = apply(lambda x: self.log_scores(game, x), evenly(positions, MAX_RESIDUALS))
+        logs = apply(lambda x: self.log_scores(game, x), evenly(positions, MAX_UNIT_ROWS))
         logs = logs.astype(np.float64)
         floor = np.concatenate([self.floor(logs, p) for p in range(len(parts))], axis=-1)
         low, median, high = np.percentile(

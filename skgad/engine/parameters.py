@@ -26,7 +26,7 @@ encoding : {{"auto", "standard", "piecewise", "piecewise+frequency"}} or None, d
 
 networks : object or None, default=None
     Family of networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with their
-    methods. None is ``MLP()``. The networks of this method are
+    methods. None is ``{default_networks}``. The networks of this method are
     {networks}.
 
 ema_decay : float or None, default={ema_decay}
@@ -166,6 +166,7 @@ def complete_docstring(cls):
     networks = listed(dict.fromkeys(chain(*reversed(cls.game_class.players.values()))))
     parameters = PARAMETERS.strip().format(
         auto_steps=cls.auto_steps,
+        default_networks=cls.default_networks,
         auto_threshold=cls.auto_threshold,
         **{**defaults, "networks": networks},
     )
