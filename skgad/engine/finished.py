@@ -253,9 +253,10 @@ class CombinedScore(nn.Module):
     """Average of several scores in common units.
 
     The unit of a score is the interquartile range of its logarithm on up to 2,000 training rows,
-    and its origin the median. The density score is a logarithm already. The average is not
-    exponentiated, because the scores of rows far away would overflow. About half of the training
-    rows therefore have negative scores.
+    and its origin the median. The density score is a logarithm already, and grows with the square
+    of the distance. The inverse hyperbolic sine of the average, which is the score, grows with the
+    logarithm of the distance, and changes small averages little. About half of the training rows
+    have negative scores.
 
     A row that equals several training rows has a distance of zero, whose logarithm would be out of
     all proportion. Scores below the 1 % quantile of the positive training scores count as this
@@ -301,7 +302,7 @@ class CombinedScore(nn.Module):
     def forward(self, game, x):
         """Score of each row; shape (..., batch_size)."""
         logs = self.log_scores(game, x).maximum(self.lowest)
-        return ((logs - self.location) / self.scale).mean(-1)
+        return ((logs - self.location) / self.scale).mean(-1).asinh()
 
 
 def for_each_member(function, first, *others):
