@@ -320,10 +320,11 @@ def properties():
     changes = rows[rows.check == "change"].pivot_table(
         index="method", columns="case", values="spearman", aggfunc="min", sort=False
     )
+    changes = changes.map("{:.3f}".format, na_action="ignore")
     far = rows[rows.check == "distance"].groupby("method")[["falls", "far_inliers"]]
     far = far.agg({"falls": "min", "far_inliers": "max"}).map(in_percent)
     far.columns = ["score grows with distance", "inliers at 5 or more"]
-    write("properties", pd.concat([far, changes.map("{:.3f}".format)], axis=1).fillna(""))
+    write("properties", pd.concat([far, changes], axis=1).fillna(""))
     added = rows[rows.check == "contamination"].groupby("method")[["clean", "scattered", "clump"]]
     write("contamination", added.mean().map("{:.3f}".format))
 
