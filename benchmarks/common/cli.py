@@ -44,10 +44,29 @@ def add_datasets(parser, default=None, family="adbench"):
     parser.set_defaults(family=family)
 
 
-def chosen_datasets(args):
-    """Names of the development sets that ``--datasets`` selects."""
-    list_family = {"adbench": list_adbench, "oddbench": list_oddbench}[args.family]
+def chosen_datasets(args, family=None):
+    """Names of the development sets that ``--datasets`` selects, by default of `args.family`."""
+    list_family = {"adbench": list_adbench, "oddbench": list_oddbench}[family or args.family]
     return args.datasets or list_family(args.data_home)
+
+
+def add_families(parser):
+    """Add the options that choose development sets of both families."""
+    families = ["oddbench", "adbench"]
+    parser.add_argument("--families", nargs="+", choices=families, default=families)
+    add_datasets(parser)
+
+
+def keys_of_families(args):
+    """Keys of the runs of ``--methods`` on the datasets of each of ``--families``."""
+    datasets = {family: chosen_datasets(args, family) for family in args.families}
+    return [
+        {"family": family, "dataset": dataset, "method": method, "seed": seed}
+        for seed in range(args.seeds)
+        for method in args.methods
+        for family in args.families
+        for dataset in datasets[family]
+    ]
 
 
 def expand(names, groups):

@@ -7,6 +7,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.common.data import load_development_set
+from skgad.datasets import load_oddbench
 
 
 class Split(NamedTuple):
@@ -92,3 +93,11 @@ def split_for_selection(dataset, seed, data_home, max_train=2000, max_test=5000)
         )
     X, X_valid = train_test_split(split.X_train, test_size=0.2, random_state=seed)
     return X, X_valid, X_test, y_test
+
+
+def split_of_family(family, dataset, seed, data_home):
+    """Standardized training and test rows of a development set."""
+    if family == "adbench":
+        return split_one_class(*load_development_set(dataset, data_home), seed)
+    bunch = load_oddbench(dataset, data_home)
+    return split_as_given(bunch.data_train, bunch.data_test, bunch.target_test, seed)

@@ -11,10 +11,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from benchmarks.common import cli, results
-from benchmarks.common.data import load_development_set
 from benchmarks.common.detectors import BASELINES, build
-from benchmarks.common.splits import split_as_given, split_one_class
-from skgad.datasets import load_oddbench
+from benchmarks.common.splits import split_of_family
 from skgad.ensemble import DetectorEnsemble
 from skgad.neighbors import KNeighborsDetector
 from skgad.preprocessing import PiecewiseLinearEncoder
@@ -46,17 +44,9 @@ METHODS = {
 }
 
 
-def load_split(family, dataset, seed, data_home):
-    """Standardized training and test rows of a development set."""
-    if family == "adbench":
-        return split_one_class(*load_development_set(dataset, data_home), seed)
-    bunch = load_oddbench(dataset, data_home)
-    return split_as_given(bunch.data_train, bunch.data_test, bunch.target_test, seed)
-
-
 def evaluate(family, dataset, method, seed, *, data_home):
     """AUROC and average precision; for detectors of this package, of each score of one fit."""
-    split = load_split(family, dataset, seed, data_home)
+    split = split_of_family(family, dataset, seed, data_home)
     detector = METHODS[method](seed)
     start = time.perf_counter()
     detector.fit(split.X_train)
@@ -79,21 +69,9 @@ def evaluate(family, dataset, method, seed, *, data_home):
 def main(arguments=None):
     parser = cli.argument_parser(__doc__, folders="adbench/ and oddbench/", seeds=3)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
-    families = ["oddbench", "adbench"]
-    parser.add_argument("--families", nargs="+", choices=families, default=families)
-    cli.add_datasets(parser)
+    cli.add_families(parser)
     args = parser.parse_args(arguments)
-    datasets = {}
-    for family in args.families:
-        args.family = family
-        datasets[family] = cli.chosen_datasets(args)
-    keys = [
-        {"family": family, "dataset": dataset, "method": method, "seed": seed}
-        for seed in range(args.seeds)
-        for method in args.methods
-        for family in args.families
-        for dataset in datasets[family]
-    ]
+    keys = cli.keys_of_families(args)
     evaluate_here = partial(evaluate, data_home=args.data_home)
     results.run("finished_scores", evaluate_here, keys, args.jobs)
 

@@ -13,7 +13,7 @@ import skgad
 from benchmarks.common import cli, results
 from benchmarks.common.baselines import PyOD
 from benchmarks.common.detectors import BASELINES
-from benchmarks.studies.finished_scores import load_split
+from benchmarks.common.splits import split_of_family
 from skgad.neighbors import KNeighborsDetector
 from skgad.preprocessing import PiecewiseLinearEncoder
 
@@ -80,7 +80,7 @@ METHODS = {
 
 def evaluate(family, dataset, method, seed, *, data_home):
     """AUROC, average precision, share of false alarms, and seconds of one fit."""
-    split = load_split(family, dataset, seed, data_home)
+    split = split_of_family(family, dataset, seed, data_home)
     start = time.perf_counter()
     detector = METHODS[method](seed).fit(split.X_train)
     fitted = time.perf_counter()
@@ -95,27 +95,15 @@ def evaluate(family, dataset, method, seed, *, data_home):
         is_normal = split.y_test == 0
         values["false_alarms"] = (scores[is_normal] < detector.offset_).mean()
         values["detected"] = (scores[~is_normal] < detector.offset_).mean()
-    return {name: round(float(value), 6) for name, value in values.items()}
+    return {name: float(value) for name, value in values.items()}
 
 
 def main(arguments=None):
     parser = cli.argument_parser(__doc__, folders="adbench/ and oddbench/", seeds=3)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
-    families = ["oddbench", "adbench"]
-    parser.add_argument("--families", nargs="+", choices=families, default=families)
-    cli.add_datasets(parser)
+    cli.add_families(parser)
     args = parser.parse_args(arguments)
-    datasets = {}
-    for family in args.families:
-        args.family = family
-        datasets[family] = cli.chosen_datasets(args)
-    keys = [
-        {"family": family, "dataset": dataset, "method": method, "seed": seed}
-        for seed in range(args.seeds)
-        for method in args.methods
-        for family in args.families
-        for dataset in datasets[family]
-    ]
+    keys = cli.keys_of_families(args)
     results.run("ranking", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 

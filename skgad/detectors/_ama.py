@@ -305,8 +305,8 @@ class AMA(LabelledDetector):
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        Known label of each training row, or the decision if the row is unlabelled: -1 for outliers,
-        1 for inliers.
+        Known label of each training row, or the decision if it is unlabeled: -1 for outliers, 1 for
+        inliers.
 
     {shared_attributes}
 

@@ -22,7 +22,9 @@ class AutoencoderGame(WALDOGame):
         super().__init__(networks, n_features, prior_weight=0.0, outlier_decoder=False, **params)
 
     def corrupt(self, x):
-        return add_noise(replace_values(x, self.replaced), self.noise)
+        if self.replaced:
+            x = replace_values(x, self.replaced)
+        return add_noise(x, self.noise) if self.noise else x
 
 
 class Autoencoder(WALDOFamily):

@@ -1,7 +1,5 @@
 """Corruption of rows that a network learns to undo."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -10,7 +8,7 @@ from ..networks._random import rand_like, randn_like, random_positions
 
 def add_noise(x: Tensor, scale: float) -> Tensor:
     """Add Gaussian noise with a standard deviation of `scale` to every value."""
-    return x + scale * randn_like(x) if scale else x
+    return x + scale * randn_like(x)
 
 
 def replace_values(x: Tensor, share: float | Tensor) -> Tensor:
@@ -30,8 +28,6 @@ def replace_values(x: Tensor, share: float | Tensor) -> Tensor:
     -------
     corrupted : Tensor of shape (..., batch_size, n_features)
     """
-    if isinstance(share, float | int) and not share:
-        return x
     donors = random_positions(x.shape[-2], x.shape, x.device)
     return torch.where(rand_like(x) < share, x.gather(-2, donors), x)
 

@@ -70,7 +70,8 @@ class ColumnEncoding(nn.Module):
         frequencies = encoding.frequencies.values()
         n_values = max((len(frequency.intervals) for frequency in frequencies), default=0)
         bounds = torch.full((len(frequencies), 2 * n_values), torch.inf)
-        looked_up, left_out = torch.zeros(2, len(frequencies), 1 + n_values)
+        looked_up = torch.zeros(len(frequencies), 1 + n_values)
+        left_out = torch.zeros_like(looked_up)
         for i, frequency in enumerate(frequencies):
             own_bounds = float32_bounds(frequency.intervals)
             bounds[i, : len(own_bounds)] = torch.as_tensor(own_bounds)
@@ -78,8 +79,8 @@ class ColumnEncoding(nn.Module):
             left_out[i, : len(frequency.codes)] = torch.as_tensor(frequency.left_out_codes)
         self.register_buffer("frequency_codes", torch.tensor([*encoding.frequencies]).long())
         self.register_buffer("frequency_bounds", bounds)
-        self.register_buffer("frequency_table", looked_up.clone())
-        self.register_buffer("left_out_table", left_out.clone())
+        self.register_buffer("frequency_table", looked_up)
+        self.register_buffer("left_out_table", left_out)
 
     @property
     def n_features(self) -> int:

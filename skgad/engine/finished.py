@@ -29,15 +29,13 @@ N_NEIGHBORS = 5
 #: The search for neighbors first finds the groups of so many training codes that are nearest.
 GROUP_SIZE = 32
 
-#: Largest number of training codes to which a mixture is fitted. On a toy table with codes of 64
-#: or 16 dimensions, 10,000 codes rank no better and take twice the time or more.
+#: Largest number of training codes to which a mixture is fitted.
 MAX_DENSITY_CODES = 5_000
 
 #: Largest number of components of the mixture.
 MAX_COMPONENTS = 20
 
-#: Number of training codes for each component of the mixture, at least, and for each of its
-#: dimensions. On development sets, five codes for each dimension rank about as well.
+#: Smallest number of training codes for a component of the mixture, and for each dimension of it.
 CODES_PER_COMPONENT = 50
 CODES_PER_DIMENSION = 2
 

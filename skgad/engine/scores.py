@@ -133,7 +133,8 @@ def scores_as_new(ensemble, table, labels):
     game, encoding = ensemble.scorer, ensemble.encoding
     fitted, positions = game.finished, rows_to_learn_from(labels)
     counts_itself = encoding is not None and len(encoding.frequency_codes) > 0
-    if not (counts_itself or fitted) or len(positions) < 2 * N_FOLDS:
+    is_learned = fitted is not None
+    if not (counts_itself or is_learned) or len(positions) < 2 * N_FOLDS:
         return None
     folds = [positions[k::N_FOLDS] for k in range(N_FOLDS)]
     if len(positions) > MAX_HELD_OUT:
@@ -141,7 +142,7 @@ def scores_as_new(ensemble, table, labels):
     scores = []
     try:
         for held_out in folds:
-            if fitted:
+            if is_learned:
                 kept = np.setdiff1d(positions, held_out)
                 build = FINISHED_SCORES[game.score_type]
                 game.finished = build(game, applying(ensemble, table), kept)

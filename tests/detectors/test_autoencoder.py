@@ -74,3 +74,10 @@ def test_members_are_corrupted_independently():
     corrupted = replace_values(x, 0.5)
     assert not torch.equal(corrupted[0], corrupted[1])
     assert ((corrupted - x) % 4 == 0).all()
+
+
+def test_a_search_of_the_networks_starts_from_those_of_the_default():
+    detector = Autoencoder().set_params(networks__activation="tanh")
+    assert detector.networks.hidden_layer_sizes == (128, 64)
+    assert detector.networks.activation == "tanh"
+    assert Autoencoder.default_networks.activation == "leaky_relu"

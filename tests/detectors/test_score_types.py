@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import skgad
+from skgad import MLP, ConvNet
 from skgad.base import LabelledDetector
 from skgad.detectors._alad import ALADGame
 
@@ -307,3 +308,18 @@ def test_other_rows_than_the_training_rows_are_rejected(name, device):
         with pytest.raises(ValueError, match="pass the training rows, in the same order"):
             detector.set_score_type(other_than(detector.score_type, name), other)
     assert pickle.dumps(detector) == before
+
+
+def test_auto_is_the_own_score_for_images_and_wide_tables():
+    learned = "mahalanobis+neighbors+density"
+    images = ConvNet(image_shape=(1, 4, 4), channels=(2,))
+    X = np.random.default_rng(0).normal(size=(30, 1025)).astype(np.float32)
+    for rows, networks, meant in (
+        (X[:, :16], MLP((4,)), learned),
+        (X[:, :16], images, "combined"),
+        (X[:, :1024], MLP((4,)), learned),
+        (X, MLP((4,)), "combined"),
+    ):
+        detector = tiny("ALAD", score_type="auto", networks=networks, max_epochs=1).fit(rows)
+        assert detector.net_.module_.game.score_type == meant
+        assert detector.score_samples(rows).shape == (30,)

@@ -145,3 +145,16 @@ def test_frequencies_of_large_tables_are_those_of_the_sampled_rows():
     sampled = X[:: -(-len(X) // MAX_ROWS)].astype(np.float64)
     np.testing.assert_array_equal(codes, fit_encoding(sampled, frequencies=True).encode(sampled))
     assert [*encoding.frequencies] == [1]
+
+
+def test_a_training_row_that_is_left_out_does_not_count_itself():
+    values = np.repeat(np.arange(40.0), [1, 1, *[3] * 38])[:, None]
+    encoding = ColumnEncoding(fit_encoding(values, frequencies=True))
+    x = torch.tensor([[0.0], [2.0], [99.0]])  # seen once, seen three times, never seen
+    once, three_times, never = encoding(x)[:, -1].tolist()
+    with encoding.leave_one_out():
+        left_out = encoding(x)[:, -1].tolist()
+    assert three_times < once < never
+    assert left_out[0] == left_out[2] == never
+    assert three_times < left_out[1] < once
+    assert encoding(x)[:, -1].tolist() == [once, three_times, never]

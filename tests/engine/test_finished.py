@@ -318,3 +318,11 @@ def test_the_threshold_counts_false_alarms_among_new_rows():
     for contamination, low, high in (("auto", 0.025, 0.09), (0.05, 0.1, 1.0)):
         detector.set_threshold(contamination=contamination)
         assert low < (detector.predict(X_new) == -1).mean() < high
+
+
+def test_combined_scores_far_away_stay_in_proportion():
+    codes = clusters(500, 2)
+    near, far = scores_of_codes(
+        "mahalanobis+neighbors+density", codes, np.array([[1e2, 1e2], [1e6, 1e6]])
+    )
+    assert near < far < 100
