@@ -78,11 +78,10 @@ METHODS = {
 }
 
 
-def evaluate(family, dataset, method, seed, *, data_home):
+def measures(detector, split):
     """AUROC, average precision, share of false alarms, and seconds of one fit."""
-    split = split_of_family(family, dataset, seed, data_home)
     start = time.perf_counter()
-    detector = METHODS[method](seed).fit(split.X_train)
+    detector.fit(split.X_train)
     fitted = time.perf_counter()
     scores = detector.score_samples(split.X_test)
     values = {
@@ -96,6 +95,11 @@ def evaluate(family, dataset, method, seed, *, data_home):
         values["false_alarms"] = (scores[is_normal] < detector.offset_).mean()
         values["detected"] = (scores[~is_normal] < detector.offset_).mean()
     return {name: float(value) for name, value in values.items()}
+
+
+def evaluate(family, dataset, method, seed, *, data_home):
+    """Measures of one fit, with a split of its own for each seed."""
+    return measures(METHODS[method](seed), split_of_family(family, dataset, seed, data_home))
 
 
 def main(arguments=None):

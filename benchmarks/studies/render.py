@@ -289,24 +289,42 @@ def finished_scores():
 
 
 def ranking():
-    """Detectors with their defaults: means over the sets that all of them have been run on."""
+    """Detectors with their defaults, and what each part of the default detector contributes."""
     rows = load("ranking")
-    parts = []
-    for family, name in (("oddbench", "OddBench"), ("adbench", "ADBench")):
-        runs = rows[rows.family == family]
-        runs = runs[runs.groupby("method").dataset.transform("nunique") == runs.dataset.nunique()]
-        of_sets = runs.groupby(["method", "dataset"])[["auroc", "ap", "false_alarms"]].mean()
-        per_seed = runs.groupby(["method", "seed"])[["auroc", "ap"]].mean()
-        means = per_seed.groupby("method").agg(mean_and_sd)
-        part = means.rename(columns=METRICS)
-        wins = of_sets.auroc.unstack("dataset").gt(of_sets.auroc["k-NN"]).sum(axis=1)
-        part["wins over k-NN"] = wins.astype(str) + f" of {runs.dataset.nunique()}"
-        part["false alarms"] = of_sets.false_alarms.groupby("method").median().map(in_percent)
-        part["seconds"] = runs.groupby("method").fit_seconds.median().map("{:.1f}".format)
-        parts.append(part.add_prefix(f"{name}, "))
-    table = pd.concat(parts, axis=1)
+    families = {name: rows[rows.family == name.lower()] for name in ("OddBench", "ADBench")}
+    families = {name: on_all_datasets(runs) for name, runs in families.items()}
+    table = pd.concat([summary(runs).add_prefix(f"{name}, ") for name, runs in families.items()], axis=1)
     order = [method for method in METHODS_OF_RANKING if method in table.index]
-    write("ranking", table.reindex(order).fillna(""))
+    parts = [method for method in order if is_variant(method)]
+    detectors = [method for method in order if method not in parts]
+    write("ranking", table.loc[detectors].fillna(""))
+    write("ranking_parts", table.loc[["Autoencoder", *parts]].fillna(""))
+    for name, runs in families.items():
+        runs = runs[runs.method.isin(detectors)]
+        render_rankings.ranks(f"ranking_{name.lower()}", runs)
+        families[name] = runs
+    render_rankings.quality_and_seconds("ranking_quality_seconds", families, detectors)
+
+
+def on_all_datasets(runs):
+    """Runs of the methods that have been run on all datasets."""
+    n_datasets = runs.groupby("method").dataset.transform("nunique")
+    return runs[n_datasets == runs.dataset.nunique()]
+
+
+def is_variant(method):
+    """Whether a method of the ranking has other parameters than the defaults."""
+    return ", " in method
+
+
+def summary(runs):
+    """Means over the datasets, false alarms and seconds, with one row for each method."""
+    per_seed = runs.groupby(["method", "seed"])[["auroc", "ap"]].mean()
+    part = per_seed.groupby("method").agg(mean_and_sd).rename(columns=METRICS)
+    of_sets = runs.groupby(["method", "dataset"]).false_alarms.mean()
+    part["false alarms"] = of_sets.groupby("method").median().map(in_percent)
+    part["seconds"] = runs.groupby("method").fit_seconds.median().map("{:.1f}".format)
+    return part
 
 
 def in_percent(share):

@@ -41,9 +41,12 @@ def render():
             summary = table.loc[table.index.isin(COMPARED)]
             write("adbench_summary", summary[["AUROC", "AP", "fit (s)", "score (s)"]])
         by_dataset(name, rows)
-        ranks(name, rows)
+        ranks(name, with_own_score(rows, COMPARED + PEERS))
     dte()
-    quality_and_seconds(families)
+    # PyOD's ALAD is far below the others, which would be hard to tell apart.
+    names = [name for name in COMPARED + PEERS if name != "PyOD ALAD"]
+    compared = {family: with_own_score(rows, names) for family, rows in families.items()}
+    quality_and_seconds("quality_seconds", compared, names)
 
 
 def means_over_datasets(rows):
@@ -93,7 +96,6 @@ def by_dataset(name, rows):
 
 def ranks(name, rows):
     """Mean ranks, and the datasets on which each detector is above the references."""
-    rows = with_own_score(rows, COMPARED + PEERS)
     for metric in ("auroc", "ap"):
         scores = rows.pivot_table(index="dataset", columns="method", values=metric)
         rank = mean_ranks(scores).sort_values()
@@ -113,16 +115,13 @@ def p_value(p):
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def quality_and_seconds(families):
+def quality_and_seconds(file, families, names):
     """AUROC and average precision against the seconds of fit and scoring, one plot for each."""
     figure, axes = plt.subplots(
         2, len(families), figsize=(10, 7), sharex=True, squeeze=False, layout="constrained"
     )
-    # PyOD's ALAD is far below the others, which would be hard to tell apart.
-    names = [name for name in COMPARED + PEERS if name != "PyOD ALAD"]
     colors = dict(zip(names, plt.cm.tab20(np.arange(len(names)) % 20), strict=True))
     for column, (family, rows) in enumerate(families.items()):
-        rows = with_own_score(rows, names)
         means = rows.groupby("method")[["auroc", "ap", "fit_seconds", "score_seconds"]].mean()
         seconds = means.fit_seconds + means.score_seconds
         for ax, metric in zip(axes[:, column], ("auroc", "ap"), strict=True):
@@ -136,7 +135,7 @@ def quality_and_seconds(families):
         handles, labels = ax.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
     figure.legend(entries.values(), entries, loc="outside right center", fontsize=8)
-    save(figure, "quality_seconds")
+    save(figure, file)
 
 
 if __name__ == "__main__":

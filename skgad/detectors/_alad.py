@@ -104,7 +104,7 @@ class ALAD(BaseDetector):
 
     Parameters
     ----------
-    latent_dim : int, default=64
+    latent_dim : int, default=32
         Number of dimensions of a code.
 
     latent_discriminator : bool, default=True
@@ -159,9 +159,9 @@ class ALAD(BaseDetector):
     - Early stopping monitors the mean absolute error of the reconstructions of held-out rows. The
       released code monitors their mean score. The unit of the score grows while :math:`D_{xx}`
       learns, so that untrained networks would win.
-    - The columns are encoded, and the default score is learned from the training rows.
-      ``ALAD(encoding=None, score_type="features")`` takes the columns as they are and has the score
-      of the paper.
+    - The columns are encoded, four members are trained together, and the default score is learned
+      from the training rows. ``ALAD(encoding=None, n_members=1, score_type="features")`` takes the
+      columns as they are, trains once, and has the score of the paper.
     - The layers (leaky ReLUs throughout, no dropout, no batch-norm), the batch size, the learning
       rate, the number of epochs, `latent_weight`, `encoding` and `score_type` are chosen on
       development data, for tables of any size. With the learning rate of 1e-5 and the 100 epochs of
@@ -188,7 +188,9 @@ class ALAD(BaseDetector):
     game_class = ALADGame
     own_score = "combined"
 
-    latent_dim: int = 64
+    latent_dim: int = 32
+    n_members: int = 4
+    auto_steps: int = 500
     latent_discriminator: bool = True
     latent_weight: float = 0.1
     spectral_norm: bool = False

@@ -238,7 +238,7 @@ class AMA(LabelledDetector):
 
     Parameters
     ----------
-    latent_dim : int, default=64
+    latent_dim : int, default=32
         Number :math:`d` of dimensions of a code.
 
     n_critic : int, default=1
@@ -322,15 +322,16 @@ class AMA(LabelledDetector):
     The paper has images only. What concerns tables is our own design. Deviations from the paper and
     from the code released by its authors:
 
-    - The columns of tables are encoded, and the default score is learned from the training rows.
-      ``AMA(encoding=None, score_type="likelihood")`` takes the columns as they are and has the
-      A-score of the paper.
+    - The columns of tables are encoded, four members are trained together, and the default score
+      is learned from the training rows. ``AMA(encoding=None, n_members=1,
+      score_type="likelihood")`` takes the columns as they are, trains once, and has the A-score of
+      the paper.
     - Weights, learning rate, number of epochs, `n_critic`, `spectral_norm`, `encoding` and
       `score_type` are chosen on development sets with labels. The settings of the paper are
       parameters: ``n_critic=5, spectral_norm=True, interpolation_weight=0.5, negative_weight=5,
       regularization_weight=1, lr=3e-4, lr_schedule="step", max_epochs=100, batch_size=256,
-      warm_up=10, encoding=None, score_type="likelihood", ema_decay=None``. The betas of Adam are
-      those of the paper.
+      warm_up=10, encoding=None, n_members=1, score_type="likelihood", ema_decay=None``. The betas
+      of Adam are those of the paper.
     - With a spectral norm of 1 in every layer, the slopes of a critic of fully connected layers
       stay below 1. The penalty cannot raise them, and the autoencoder learns little from such a
       critic.
@@ -387,7 +388,9 @@ class AMA(LabelledDetector):
     game_class = AMAGame
     own_score = "combined"
 
-    latent_dim: int = 64
+    latent_dim: int = 32
+    n_members: int = 4
+    auto_steps: int = 500
     n_critic: int = 1
     spectral_norm: bool = False
     gradient_penalty: Literal["flattened", "per_pixel"] = "flattened"

@@ -435,9 +435,9 @@ class ARN(LabelledDetector):
     - With "elbo", both players minimize the same objective in turn. (The released code never clears
       the gradients there.)
     - Both moves of a mini-batch use the same draws, and Adam uses the same learning rate in both.
-    - The columns are encoded, and the default score is learned from the training rows.
-      ``ARN(encoding=None, score_type="discriminator")`` takes the columns as they are and has the
-      score of the paper.
+    - The columns are encoded, four members are trained together, and the default score is learned
+      from the training rows. ``ARN(encoding=None, n_members=1, score_type="discriminator")`` takes
+      the columns as they are, trains once, and has the score of the paper.
     - Layers, weights, `noise_scale`, `encoding` and `score_type` are chosen on development data.
 
     There is no ``sample(kind="inlier")``, because the method has no generator of normal rows.
@@ -466,6 +466,8 @@ class ARN(LabelledDetector):
     own_score = "combined"
 
     latent_dim: int = 32
+    n_members: int = 4
+    auto_steps: int = 500
     adversarial_weight: float = 0.01
     reconstruction_weight: float = 1.0
     kl_weight: float = 0.01

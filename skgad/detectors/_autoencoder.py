@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 from .._sklearn_compat import Interval, StrOptions
 from ..engine.corruption import add_noise, replace_values
 from ..engine.finished import FINISHED_SCORES, FinishedScore
-from ..networks import MLP
 from ._waldo import WALDOFamily, WALDOGame
 
 
@@ -85,9 +84,6 @@ class Autoencoder(WALDOFamily):
 
     Notes
     -----
-    The defaults were chosen on development sets: four members, trained together, with networks of
-    half the width, and half as many mini-batches, of the other detectors.
-
     Encoding, members and the default score are not from the paper, which does not detect anomalies.
     ``Autoencoder(encoding=None, score_type="inlier", n_members=1)`` is a single autoencoder that
     takes the columns as they are and ranks by the reconstruction error.
@@ -119,8 +115,6 @@ class Autoencoder(WALDOFamily):
     """
 
     game_class = AutoencoderGame
-    auto_steps = 1000
-    default_networks = MLP(hidden_layer_sizes=(128, 64))
 
     latent_dim: int = 32
     n_members: int = 4

@@ -113,8 +113,6 @@ class BaseDetector(
         Class of the game. What the detector can do follows from the methods that it implements.
     adam_params : dict
         Parameters of the optimizer Adam, unless `net_params` chooses others.
-    auto_steps : int
-        Number of mini-batches with ``max_epochs="auto"``.
     auto_threshold : str
         What ``contamination="auto"`` means, for the docstring of the class.
     default_networks : object
@@ -138,6 +136,7 @@ class BaseDetector(
     n_members: int = 1
     contamination: float | Literal["auto"] = "auto"
     max_epochs: int | Literal["auto"] = "auto"
+    auto_steps: int = 1000
     batch_size: int = 128
     lr: float = 1e-3
     lr_schedule: Literal["linear", "step", "constant"] = "linear"
@@ -159,7 +158,6 @@ class BaseDetector(
     n_features_in_: int = field(init=False)
 
     adam_params: ClassVar[dict[str, Any]] = {}
-    auto_steps: ClassVar[int] = 2000
     auto_threshold: ClassVar[str] = "flags about 5 % of new rows that are like the training rows"
     own_score: ClassVar[str]
     default_networks: ClassVar[Networks] = MLP()
@@ -174,6 +172,7 @@ class BaseDetector(
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "auto_steps": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"constant", *SCHEDULES})],

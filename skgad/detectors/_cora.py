@@ -29,7 +29,7 @@ class CoRA(WALDOFamily):
 
     Parameters
     ----------
-    latent_dim : int, default=64
+    latent_dim : int, default=32
         Number of dimensions of a code.
 
     advantage : bool, default=True
@@ -71,9 +71,10 @@ class CoRA(WALDOFamily):
     -----
     `outlier_decoder` starts as a copy of `decoder`, so `networks` builds a decoder only once.
 
-    The columns are encoded, and the default score is learned from the training rows. Neither is
-    from the papers. ``CoRA(encoding=None, score_type="inlier")`` takes the columns as they are and
-    ranks as in the tables of WALDO.
+    The columns are encoded, four members are trained together, and the default score is learned
+    from the training rows. None of this is from the papers. ``CoRA(encoding=None, n_members=1,
+    score_type="inlier")`` takes the columns as they are, trains once, and ranks as in the tables of
+    WALDO.
 
     This is the CoRA of the tables of WALDO. Unlike the original, it has an advantage and may know
     inliers. The original also keeps the codes of similar rows close to each other. This term is
@@ -99,7 +100,8 @@ class CoRA(WALDOFamily):
     game_class = CoRAGame
     auto_threshold = AUTO_THRESHOLD
 
-    latent_dim: int = 64
+    latent_dim: int = 32
+    n_members: int = 4
     advantage: bool = True
     advantage_quantile: float = 0.0
     advantage_decay: float = 0.0

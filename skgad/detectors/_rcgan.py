@@ -169,7 +169,7 @@ class RCGAN(BaseDetector):
 
     Parameters
     ----------
-    latent_dim : int, default=64
+    latent_dim : int, default=32
         Number of dimensions of a code.
 
     penalty : {"normal", "uniform", "replaced"} or callable, default="normal"
@@ -229,9 +229,10 @@ class RCGAN(BaseDetector):
     The discriminators that `networks` builds are of the class
     :class:`skgad.networks.Discriminator`, which computes the features.
 
-    The columns are encoded, and the default score is learned from the training rows. Neither is
-    from the paper. ``RCGAN(encoding=None, score_type="discriminator")`` takes the columns as they
-    are and has the score of equation (11).
+    The columns are encoded, four members are trained together, and the default score is learned
+    from the training rows. None of this is from the paper. ``RCGAN(encoding=None, n_members=1,
+    score_type="discriminator")`` takes the columns as they are, trains once, and has the score of
+    equation (11).
 
     No code of the authors is known. What the paper leaves open is resolved as follows:
 
@@ -264,7 +265,9 @@ class RCGAN(BaseDetector):
     game_class = RCGANGame
     own_score = "combined"
 
-    latent_dim: int = 64
+    latent_dim: int = 32
+    n_members: int = 4
+    auto_steps: int = 500
     penalty: Penalty | Literal["normal", "uniform", "replaced"] = "normal"
     penalty_scale: float = 1.0
     penalty_weight: float = 1.0

@@ -40,7 +40,7 @@ class WAE(WALDOFamily):
 
     Parameters
     ----------
-    latent_dim : int, default=64
+    latent_dim : int, default=32
         Number of dimensions of a code.
 
     prior_weight : float, default=0.001
@@ -77,9 +77,10 @@ class WAE(WALDOFamily):
 
     Notes
     -----
-    The columns are encoded, and the default score is learned from the training rows. Neither is
-    from the papers. ``WAE(encoding=None, score_type="inlier")`` takes the columns as they are and
-    has the score of the tables of WALDO.
+    The columns are encoded, four members are trained together, and the default score is learned
+    from the training rows. None of this is from the papers. ``WAE(encoding=None, n_members=1,
+    score_type="inlier")`` takes the columns as they are, trains once, and has the score of the
+    tables of WALDO.
 
     Errors are means over the columns, and losses are computed from logits.
 
@@ -110,7 +111,9 @@ class WAE(WALDOFamily):
 
     game_class = WAEGame
 
-    latent_dim: int = 64
+    latent_dim: int = 32
+    n_members: int = 4
+    auto_steps: int = 500
     prior_weight: float = 0.001
     prior_scale: float = 1.0
     prior_on: Literal["positive", "all"] = "positive"

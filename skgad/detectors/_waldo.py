@@ -303,7 +303,7 @@ class WALDO(WALDOFamily):
 
     Parameters
     ----------
-    latent_dim : int, default=64
+    latent_dim : int, default=32
         Number of dimensions of a code.
 
     prior_weight : float, default=0.001
@@ -364,9 +364,10 @@ class WALDO(WALDOFamily):
     The implementation differs from the paper, or decides what the paper leaves open, in these
     points:
 
-    - The columns are encoded, and the default score is learned from the training rows, whether they
-      are known to be inliers or not. ``WALDO(encoding=None, score_type="inlier")`` takes the
-      columns as they are and ranks as the paper does.
+    - The columns are encoded, four members are trained together, and the default score is learned
+      from the training rows, whether they are known to be inliers or not.
+      ``WALDO(encoding=None, n_members=1, score_type="inlier")`` takes the columns as they are,
+      trains once, and ranks as the paper does.
     - Errors are means over the columns rather than sums, as in the authors' code, so that
       :math:`\lambda` means the same in tables of any width.
     - Without `labels`, every row is both in :math:`P` and in :math:`U`. Nothing then tells which
@@ -411,7 +412,9 @@ class WALDO(WALDOFamily):
     game_class = WALDOGame
     auto_threshold = AUTO_THRESHOLD
 
-    latent_dim: int = 64
+    latent_dim: int = 32
+    n_members: int = 4
+    auto_steps: int = 500
     prior_weight: float = 0.001
     prior_scale: float = 1.0
     prior_on: Literal["positive", "all"] = "positive"

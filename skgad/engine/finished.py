@@ -21,7 +21,7 @@ from torch.nn.functional import linear, pad
 MAX_RESIDUALS = 20_000
 
 #: Largest number of training codes that are searched for neighbors.
-MAX_CODES = 10_000
+MAX_CODES = 5_000
 
 #: Which neighbor counts.
 N_NEIGHBORS = 5
@@ -109,8 +109,8 @@ def whiten(residuals):
 class NeighborScore(nn.Module):
     """Distance of the code of a row to its fifth nearest neighbor among the training codes.
 
-    The codes of up to 10,000 training rows are searched, spread evenly over the table. Scoring
-    1,024 rows with codes of 64 dimensions takes about 0.7 billion multiplications, and 40 MB for
+    The codes of up to 5,000 training rows are searched, spread evenly over the table. Scoring
+    1,024 rows with codes of 64 dimensions takes about 0.3 billion multiplications, and 20 MB for
     the distances to all training codes.
 
     Parameters

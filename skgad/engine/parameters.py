@@ -50,7 +50,11 @@ contamination : "auto" or float, default="auto"
 
 max_epochs : "auto" or int, default="auto"
     Number of passes through the training rows. "auto" chooses it so that there are about
-    {auto_steps:,} mini-batches, and at least one pass, so that small tables are trained enough.
+    `auto_steps` mini-batches, and at least one pass.
+
+auto_steps : int, default={auto_steps}
+    About how many mini-batches ``max_epochs="auto"`` trains on, whatever the number of rows, so
+    that small tables are trained enough, and large ones do not take longer.
 
 batch_size : int, default={batch_size}
     Number of rows of a mini-batch.
@@ -165,7 +169,6 @@ def complete_docstring(cls):
     defaults = {name: parameter.default for name, parameter in signature(cls).parameters.items()}
     networks = listed(dict.fromkeys(chain(*reversed(cls.game_class.players.values()))))
     parameters = PARAMETERS.strip().format(
-        auto_steps=cls.auto_steps,
         default_networks=cls.default_networks,
         auto_threshold=cls.auto_threshold,
         **{**defaults, "networks": networks},

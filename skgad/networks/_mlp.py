@@ -17,7 +17,7 @@ class MLP(BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : tuple of int, default=(256, 128)
+    hidden_layer_sizes : tuple of int, default=(128, 64)
         Widths of the hidden layers of the encoder. The decoder has them in reverse order.
     discriminator_layer_sizes : tuple of int or None, default=None
         Widths of the hidden layers of the discriminators, at least one. By default, they are half
@@ -41,7 +41,7 @@ class MLP(BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes: tuple[int, ...] = (256, 128),
+        hidden_layer_sizes: tuple[int, ...] = (128, 64),
         discriminator_layer_sizes: tuple[int, ...] | None = None,
         activation: str = "leaky_relu",
         dropout: float = 0.0,
@@ -112,6 +112,6 @@ class MLP(BaseEstimator):
         sizes = getattr(self, name)
         if not np.iterable(sizes) or any(not isinstance(n, Integral) or n < 1 for n in sizes):
             raise ValueError(
-                f"{name} must be a tuple of positive integers such as (256, 128), got {sizes!r}."
+                f"{name} must be a tuple of positive integers such as (128, 64), got {sizes!r}."
             )
         return tuple(sizes)

@@ -139,18 +139,16 @@ def test_fit_accepts_any_number_of_rows(name, n_samples, batch_size, device):
 @pytest.mark.parametrize(
     ("n_samples", "n_epochs"), [(10, 12), (51, 12), (60, 6), (100, 6), (330, 2)]
 )
-def test_auto_epochs_give_about_the_same_number_of_mini_batches(
-    name, n_samples, n_epochs, device, monkeypatch
-):
-    monkeypatch.setattr(type(tiny(name)), "auto_steps", 12)
-    detector = tiny(name, device=device, max_epochs="auto", batch_size=50).fit(table(n_samples))
+def test_auto_epochs_give_about_the_same_number_of_mini_batches(name, n_samples, n_epochs, device):
+    params = {"max_epochs": "auto", "auto_steps": 12, "batch_size": 50}
+    detector = tiny(name, device=device, **params).fit(table(n_samples))
     assert detector.n_iter_ == n_epochs
 
 
 @every_detector
-def test_auto_epochs_are_at_least_one(name, device, monkeypatch):
-    monkeypatch.setattr(type(tiny(name)), "auto_steps", 2)
-    assert tiny(name, device=device, max_epochs="auto", batch_size=10).fit(table(90)).n_iter_ == 1
+def test_auto_epochs_are_at_least_one(name, device):
+    params = {"max_epochs": "auto", "auto_steps": 2, "batch_size": 10}
+    assert tiny(name, device=device, **params).fit(table(90)).n_iter_ == 1
 
 
 def test_fit_and_predict_do_not_warn(device):
@@ -653,7 +651,7 @@ def test_a_game_receives_the_own_parameters_of_the_detector(name):
 
 
 def test_constants_and_fitted_attributes_are_not_parameters():
-    not_parameters = {"game_class", "adam_params", "auto_steps", "net_", "offset_"}
+    not_parameters = {"game_class", "adam_params", "auto_threshold", "net_", "offset_"}
     assert not not_parameters & ALAD().get_params().keys()
     assert not hasattr(ALAD(), "net_")
 

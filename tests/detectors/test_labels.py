@@ -264,10 +264,9 @@ def test_every_batch_of_a_training_has_rows_of_each_label(name, device):
     assert [np.sum(batch == 0) for _, batch in seen] == [16] * 12 + [3]
 
 
-def test_the_auto_number_of_epochs_depends_on_the_number_of_batches(device, monkeypatch):
-    monkeypatch.setattr(skgad.WALDO, "auto_steps", 12)
+def test_the_auto_number_of_epochs_depends_on_the_number_of_batches(device):
     labels = np.repeat([1, 0], [8, 40])
-    params = {"max_epochs": "auto", "batch_size": 10}
+    params = {"max_epochs": "auto", "auto_steps": 12, "batch_size": 10}
     detector = tiny("WALDO", device=device, **params).fit(table(), labels=labels)
     assert detector.n_iter_ == 3  # with four batches each
     assert detector.history_[-1, "train_batch_count"] == 4

@@ -1,0 +1,74 @@
+"""What the sizes of the networks, the number of mini-batches and the members buy, and cost.
+
+Every third development set of each family, in the order of their names.
+"""
+
+from functools import partial
+
+import skgad
+from benchmarks.common import cli, results
+from benchmarks.common.splits import split_of_family
+from benchmarks.studies.ranking import DETECTORS, measures
+from skgad import MLP
+
+BATCH_SIZE = 128
+#: Hidden layers, number of mini-batches, members, and dimensions of a code.
+SIZES = {
+    f"{'-'.join(map(str, layers))}, {n_steps} steps, {n_members} members, {latent_dim}": (
+        layers,
+        n_steps,
+        n_members,
+        latent_dim,
+    )
+    for layers, n_steps, n_members, latent_dim in [
+        ((256, 128), 2000, 1, 64),
+        ((128, 64), 2000, 1, 64),
+        ((128, 64), 1000, 1, 64),
+        ((128, 64), 1000, 2, 64),
+        ((128, 64), 1000, 4, 64),
+        ((64, 32), 1000, 4, 64),
+        ((64, 32), 1000, 4, 32),
+        ((64, 32), 500, 4, 32),
+        ((128, 64), 1000, 2, 32),
+        ((128, 64), 1000, 4, 32),
+        ((128, 64), 500, 4, 32),
+        ((256, 128), 500, 4, 32),
+        ((128, 64), 500, 8, 32),
+    ]
+}
+
+
+def evaluate(family, dataset, method, size, seed, *, data_home):
+    """Quality and seconds of one fit, see :func:`benchmarks.studies.ranking.measures`."""
+    split = split_of_family(family, dataset, seed, data_home)
+    layers, n_steps, n_members, latent_dim = SIZES[size]
+    n_batches = -(-len(split.X_train) // BATCH_SIZE)
+    detector = getattr(skgad, method)(
+        networks=MLP(layers),
+        n_members=n_members,
+        latent_dim=latent_dim,
+        max_epochs=max(1, round(n_steps / n_batches)),
+        batch_size=BATCH_SIZE,
+        random_state=seed,
+    )
+    return measures(detector, split)
+
+
+def main(arguments=None):
+    parser = cli.argument_parser(__doc__, folders="adbench/ and oddbench/", seeds=1)
+    parser.add_argument("--methods", nargs="+", choices=DETECTORS, default=[*DETECTORS])
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=[*SIZES])
+    cli.add_families(parser)
+    args = parser.parse_args(arguments)
+    names = {name for family in args.families for name in cli.chosen_datasets(args, family)[::3]}
+    keys = [
+        {**key, "size": size}
+        for key in cli.keys_of_families(args)
+        if key["dataset"] in names
+        for size in args.sizes
+    ]
+    results.run("sizes", partial(evaluate, data_home=args.data_home), keys, args.jobs)
+
+
+if __name__ == "__main__":
+    main()
