@@ -64,6 +64,7 @@ ama = skgad.AMA(
     networks=skgad.ConvNet(**layers, output_activation="sigmoid"),
     n_critic=3,
     score_type="features",
+    n_members=1,
     max_epochs=70,
     random_state=0,
 ).fit(X_train)
@@ -158,6 +159,7 @@ for name in others:
     detector = getattr(skgad, name)(
         latent_dim=16,
         networks=skgad.ConvNet(**layers),
+        n_members=1,
         max_epochs=90,
         random_state=0,
     )

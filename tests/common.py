@@ -93,6 +93,7 @@ TINY = {
         "label_noise": 0.3,
         "label_noise_decay": 0.99,
         "annealing": 0.99,
+        "replaced": 0.0,
         "reservoir_size": 20,
         "score_type": "combined",
     },

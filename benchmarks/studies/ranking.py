@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skgad
 from benchmarks.common import cli, results
@@ -42,6 +43,21 @@ def neighbors_of_codes(seed):
     return make_pipeline(PiecewiseLinearEncoder(frequencies=True), KNeighborsDetector())
 
 
+#: Frequencies of the periodic codes, in periods for each standard deviation of the column.
+PERIODS = (0.125, 0.25, 0.5, 1.0)
+
+
+def periodic(X):
+    """Add sines and cosines of the columns (Gorishniy et al., NeurIPS 2022, equation 2)."""
+    angles = [2 * np.pi * frequency * X for frequency in PERIODS]
+    return np.hstack([X, *map(np.sin, angles), *map(np.cos, angles)])
+
+
+def autoencoder_of_periodic_codes(seed):
+    autoencoder = with_defaults("Autoencoder", seed, encoding=None)
+    return make_pipeline(StandardScaler(), FunctionTransformer(periodic), autoencoder)
+
+
 def with_defaults(name, seed, **params):
     return getattr(skgad, name)(random_state=seed, **params)
 
@@ -73,6 +89,8 @@ METHODS = {
         f"Autoencoder, {name}={value!r}": partial(with_defaults, "Autoencoder", **{name: value})
         for name, value in CHANGED
     },
+    "Autoencoder, periodic codes": autoencoder_of_periodic_codes,
+    "ARN, replaced=0.2": partial(with_defaults, "ARN", replaced=0.2),
     "RCGAN, penalty='replaced'": partial(with_defaults, "RCGAN", penalty="replaced"),
     "AMA, negatives='replaced'": partial(with_defaults, "AMA", negatives="replaced"),
 }

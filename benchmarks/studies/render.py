@@ -21,6 +21,7 @@ from benchmarks.studies import finished_scores as finished
 from benchmarks.studies import render_rankings
 from benchmarks.studies.published_splits import SPLITS
 from benchmarks.studies.ranking import METHODS as METHODS_OF_RANKING
+from benchmarks.studies.sizes import SIZES
 from benchmarks.studies.tried import DATASETS
 
 
@@ -39,6 +40,7 @@ def render():
     speed()
     finished_scores()
     ranking()
+    sizes()
     properties()
 
 
@@ -293,7 +295,9 @@ def ranking():
     rows = load("ranking")
     families = {name: rows[rows.family == name.lower()] for name in ("OddBench", "ADBench")}
     families = {name: on_all_datasets(runs) for name, runs in families.items()}
-    table = pd.concat([summary(runs).add_prefix(f"{name}, ") for name, runs in families.items()], axis=1)
+    table = pd.concat(
+        [summary(runs).add_prefix(f"{name}, ") for name, runs in families.items()], axis=1
+    )
     order = [method for method in METHODS_OF_RANKING if method in table.index]
     parts = [method for method in order if is_variant(method)]
     detectors = [method for method in order if method not in parts]
@@ -325,6 +329,22 @@ def summary(runs):
     part["false alarms"] = of_sets.groupby("method").median().map(in_percent)
     part["seconds"] = runs.groupby("method").fit_seconds.median().map("{:.1f}".format)
     return part
+
+
+def sizes():
+    """Quality and seconds of sizes that have been run on every third dataset of a family."""
+    rows = load("sizes")
+    rows["size"] = pd.Categorical(rows["size"], SIZES)
+    parts = []
+    for family, name in (("oddbench", "OddBench"), ("adbench", "ADBench")):
+        runs = rows[rows.family == family].groupby(["method", "size"], observed=True)
+        means = runs[["auroc", "ap", "fit_seconds"]].mean()
+        means = means[runs.dataset.nunique() == rows[rows.family == family].dataset.nunique()]
+        part = means[["auroc", "ap"]].map("{:.3f}".format).rename(columns=METRICS)
+        part["seconds"] = means.fit_seconds.map("{:.1f}".format)
+        parts.append(part.add_prefix(f"{name}, "))
+    table = pd.concat(parts, axis=1).sort_index().fillna("")
+    write("sizes", table.reset_index("size"))
 
 
 def in_percent(share):

@@ -12,9 +12,9 @@ from benchmarks.studies.ranking import DETECTORS, measures
 from skgad import MLP
 
 BATCH_SIZE = 128
-#: Hidden layers, number of mini-batches, members, and dimensions of a code.
+#: Hidden layers, number of mini-batches, members, and dimensions of a code, by a name.
 SIZES = {
-    f"{'-'.join(map(str, layers))}, {n_steps} steps, {n_members} members, {latent_dim}": (
+    f"{n_members} x {layers[0]}-{layers[1]}, codes of {latent_dim}, {n_steps} steps": (
         layers,
         n_steps,
         n_members,

@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, one_hot, softp
 
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import Float32Array, RandomStateLike
+from ..engine.corruption import replace_values
 from ..engine.data import sample_as_float
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import Game
@@ -87,7 +88,8 @@ class ARNGame(Game):
         is_normal = labels >= 0
         y = is_normal.to(x).expand(x.shape[:-1])
         self.update_moments(x[..., is_normal, :])
-        mean, log_var = self.posterior(x)
+        start = replace_values(x, self.replaced) if self.replaced else x
+        mean, log_var = self.posterior(start)
         z = mean + (log_var / 2).exp() * randn_like(mean)
         x_z, x_v = self.draw_variants(z)
         x_v = torch.where(is_normal[:, None], x_v, x_z)  # noise would not make an outlier normal
@@ -368,6 +370,11 @@ class ARN(LabelledDetector):
         Players that learn from known outliers. "both" is equation 4 of the paper. The generator
         then learns to decode known outliers, and their distance to their reconstruction decreases.
 
+    replaced : float, default=0.0
+        Probability that a value is replaced, before the row is encoded, by the value that another
+        row of the mini-batch has in the same column. The generator then learns to restore the row,
+        and its variants start from rows whose values do not match. It is not from the paper.
+
     reservoir_size : int, default=1000
         Number of training rows that are stored, for :meth:`sample` to draw variants of.
 
@@ -482,6 +489,7 @@ class ARN(LabelledDetector):
     output_activation: Literal["identity", "sigmoid"] = "identity"
     objective: Literal["adversarial", "elbo"] = "adversarial"
     supervised_players: Literal["discriminator", "both"] = "discriminator"
+    replaced: float = 0.0
     reservoir_size: int = 1000
     score_type: Literal["auto", "combined", "discriminator", "reconstruction"] | FinishedScore = (
         "auto"
@@ -504,6 +512,7 @@ class ARN(LabelledDetector):
         "output_activation": [StrOptions({"identity", "sigmoid"})],
         "objective": [StrOptions({"adversarial", "elbo"})],
         "supervised_players": [StrOptions({"discriminator", "both"})],
+        "replaced": [Interval(Real, 0, 1, closed="both")],
         "reservoir_size": [Interval(Integral, 1, None, closed="left")],
         "score_type": [
             StrOptions({"auto", "combined", "discriminator", "reconstruction", *FINISHED_SCORES})

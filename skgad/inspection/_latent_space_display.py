@@ -58,7 +58,7 @@ class LatentSpaceDisplay:
     >>> from skgad import ALAD
     >>> from skgad.inspection import LatentSpaceDisplay
     >>> X = np.random.default_rng(0).normal(size=(200, 4))
-    >>> detector = ALAD(latent_dim=2, max_epochs=5, random_state=0).fit(X)
+    >>> detector = ALAD(latent_dim=2, n_members=1, max_epochs=5, random_state=0).fit(X)
     >>> LatentSpaceDisplay.from_estimator(detector, X).ax_.get_xlabel()
     'code 1'
     """

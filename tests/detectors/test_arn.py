@@ -40,6 +40,7 @@ ARN_PARAMS = {
     "objective": "adversarial",
     "supervised_players": "both",
     "output_activation": "identity",
+    "replaced": 0.0,
     "reservoir_size": 48,
     "score_type": "combined",
 }
@@ -1159,3 +1160,19 @@ def test_a_collapse_of_several_members_is_reported_once():
     with pytest.warns(ConvergenceWarning, match="collapsed to the prior") as caught:
         make(n_members=3, kl_weight=1000.0, max_epochs=60, free_bits=0.0).fit(table())
     assert len(caught) == 1
+
+
+def test_replaced_values_are_seen_by_the_encoder_and_not_restored_to():
+    """The columns have different values, so that a replaced value tells its column."""
+    x = torch.arange(200.0).reshape(50, 4).double()
+    seen = []
+    for replaced in (0.0, 0.5):
+        made = game(replaced=replaced, adversarial_weight=0.0, kl_weight=0.0, noise_scale=0.0)
+        made.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        made.draw_variants = lambda z: (x + 2, x + 2)
+        with torch.random.fork_rng():
+            assert dict(made.play(x))["generator"].item() == pytest.approx(4)
+    as_it_is, replaced = seen
+    assert torch.equal(as_it_is, x)
+    assert ((replaced - x) % 4 == 0).all()
+    assert 0.3 < (replaced != x).double().mean() < 0.7

@@ -15,7 +15,14 @@ SMALL = {"networks": MLP((8,)), "latent_dim": 2}
 
 
 def tiny(device="cpu", **params):
-    params = {"max_epochs": 2, "random_state": 0, "encoding": None, "device": device, **params}
+    params = {
+        "max_epochs": 2,
+        "random_state": 0,
+        "encoding": None,
+        "n_members": 1,
+        "device": device,
+        **params,
+    }
     return RCGAN(**{**SMALL, **params})
 
 
