@@ -1,6 +1,6 @@
 # Each target installs what it needs into .venv. Python 3.11 or newer is enough.
 #
-#   make demo          compare ALAD with scikit-learn's detectors on the breast cancer data
+#   make demo          compare Autoencoder with scikit-learn's detectors on the breast cancer data
 #   make test          linters, type checks, tests and doctests
 #   make lint          linters and type checks alone
 #   make pytest        tests and doctests alone; TESTS=tests/cli selects some

@@ -1,21 +1,13 @@
-"""Figures behind the picture in the README: the measurements of ``make demo``, for each seed.
-
-The picture has ALAD on the columns as they are, with its own score, as all results do.
-"""
+"""Figures behind the picture in the README: the measurements of ``make demo``, for each seed."""
 
 from benchmarks.common import cli, results
-from benchmarks.common.detectors import own_settings
 from examples import demo
-from skgad import BaseDetector
 
 
 def evaluate(detector, seed):
     """One row of the demo's table, without the times, which depend on the machine."""
     X_train, X_test, y_test = demo.load()
-    estimator = demo.DETECTORS[detector](seed)
-    if isinstance(estimator, BaseDetector):
-        estimator.set_params(**own_settings(detector))
-    _, scores, times = demo.run(estimator, X_train, X_test)
+    _, scores, times = demo.run(demo.DETECTORS[detector](seed), X_train, X_test)
     figures = demo.measure(y_test, scores, times)
     return {name: value for name, value in figures.items() if "(s)" not in name}
 

@@ -255,6 +255,10 @@ def speed():
     columns = ["ms_per_step", "ratio", "step_to_floor"]
     write("speed_members", members[columns].rename(columns=in_words), precision=2)
 
+    defaults = rows[rows.measure == "defaults"].set_index("detector")
+    columns = ["fit_seconds", "ratio", "score_seconds"]
+    write("speed_defaults", defaults[columns].rename(columns=in_words), precision=2)
+
     figure, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")
     columns = {"rows": "n_rows", "columns": "n_columns", "batch": "batch"}
     for ax, (what, column) in zip(axes, columns.items(), strict=True):

@@ -12,13 +12,16 @@ from functools import partial
 
 import numpy as np
 import torch
+from sklearn.ensemble import IsolationForest
 from torch.profiler import profile
 
+import skgad
 from benchmarks.alad import bare_loop
 from benchmarks.common import ROOT, cli, results
-from benchmarks.common.baselines import PyOD
+from benchmarks.common.baselines import DenoisingAutoencoder, PyOD
 from benchmarks.common.detectors import build
 from benchmarks.common.timing import ROUNDS, shortest_times
+from benchmarks.studies.ranking import DETECTORS
 from skgad import MLP
 from skgad.engine.data import Rows
 
@@ -156,12 +159,34 @@ def members(device):
     return results
 
 
+def defaults(device):
+    """Seconds of `fit` and of scoring with default parameters, and of the denoising autoencoder."""
+    X = table((10_000, 30))
+    detectors = {
+        "Denoising autoencoder": DenoisingAutoencoder(),
+        "IsolationForest": IsolationForest(random_state=0),
+        **{name: getattr(skgad, name)(device=device, random_state=0) for name in DETECTORS},
+    }
+    fit = shortest_times(*(partial(d.fit, X) for d in detectors.values()), rounds=2)
+    score = shortest_times(*(partial(d.score_samples, X) for d in detectors.values()), rounds=2)
+    return [
+        {
+            "detector": name,
+            "fit_seconds": fit[i],
+            "ratio": fit[i] / fit[0],
+            "score_seconds": score[i],
+        }
+        for i, name in enumerate(detectors)
+    ]
+
+
 MEASURES = {
     "fit": fit_overhead,
     "score": score_overhead,
     "pyod": against_pyod,
     "memory": peak_memory,
     "members": members,
+    "defaults": defaults,
 }
 
 
