@@ -21,6 +21,7 @@ from benchmarks.studies import finished_scores as finished
 from benchmarks.studies import render_rankings
 from benchmarks.studies.published_splits import SPLITS
 from benchmarks.studies.ranking import METHODS as METHODS_OF_RANKING
+from benchmarks.studies.sizes import DATASETS as DATASETS_OF_SIZES
 from benchmarks.studies.sizes import SIZES
 from benchmarks.studies.tried import DATASETS
 
@@ -302,16 +303,29 @@ def ranking():
     table = pd.concat(
         [summary(runs).add_prefix(f"{name}, ") for name, runs in families.items()], axis=1
     )
-    order = [method for method in METHODS_OF_RANKING if method in table.index]
-    parts = [method for method in order if is_variant(method)]
-    detectors = [method for method in order if method not in parts]
+    detectors = [m for m in METHODS_OF_RANKING if m in table.index and not is_variant(m)]
     write("ranking", table.loc[detectors].fillna(""))
-    write("ranking_parts", table.loc[["Autoencoder", *parts]].fillna(""))
+    write("ranking_parts", parts_and_default(rows))
     for name, runs in families.items():
         runs = runs[runs.method.isin(detectors)]
         render_rankings.ranks(f"ranking_{name.lower()}", runs)
         families[name] = runs
     render_rankings.quality_and_seconds("ranking_quality_seconds", families, detectors)
+
+
+def parts_and_default(rows):
+    """Variants of detectors, and their defaults on the same datasets: every third one."""
+    rows = rows[rows.dataset.isin(DATASETS_OF_SIZES)]
+    methods = [method for method in METHODS_OF_RANKING if method in set(rows.method)]
+    changed = {method.split(",")[0] for method in methods if is_variant(method)}
+    columns = []
+    for family, name in (("oddbench", "OddBench"), ("adbench", "ADBench")):
+        runs = on_all_datasets(rows[rows.family == family])
+        means = runs.groupby("method")[["auroc", "ap"]].mean().map("{:.3f}".format)
+        columns.append(means.rename(columns=METRICS).add_prefix(f"{name}, "))
+    table = pd.concat(columns, axis=1).fillna("")
+    order = [m for m in methods if m in table.index and m.split(",")[0] in changed]
+    return table.loc[sorted(order, key=lambda method: method.split(",")[0])]
 
 
 def on_all_datasets(runs):
