@@ -317,13 +317,13 @@ def parts_and_default(rows):
     """Variants of detectors, and their defaults on the same datasets: every third one."""
     rows = rows[rows.dataset.isin(DATASETS_OF_SIZES)]
     methods = [method for method in METHODS_OF_RANKING if method in set(rows.method)]
-    changed = {method.split(",")[0] for method in methods if is_variant(method)}
     columns = []
     for family, name in (("oddbench", "OddBench"), ("adbench", "ADBench")):
         runs = on_all_datasets(rows[rows.family == family])
         means = runs.groupby("method")[["auroc", "ap"]].mean().map("{:.3f}".format)
         columns.append(means.rename(columns=METRICS).add_prefix(f"{name}, "))
     table = pd.concat(columns, axis=1).fillna("")
+    changed = {method.split(",")[0] for method in table.index if is_variant(method)}
     order = [m for m in methods if m in table.index and m.split(",")[0] in changed]
     return table.loc[sorted(order, key=lambda method: method.split(",")[0])]
 
