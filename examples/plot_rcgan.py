@@ -68,6 +68,7 @@ settings = {
     "encoding": None,
     "networks": MLP(hidden_layer_sizes=(64, 32)),
     "latent_dim": 2,
+    "n_members": 1,
     "max_epochs": 150,
     "random_state": 0,
 }
