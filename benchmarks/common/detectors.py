@@ -1,9 +1,9 @@
 """Detectors that the scripts compare, by the names that the results use.
 
-The results of this package's detectors were measured with one member, larger networks and longer
-trainings than today's defaults, with ``encoding=None``, on the columns as they are, and with each
-method's own anomaly score, the `own_score` of its class. These were the defaults then. All scripts
-therefore make these detectors with `build` instead of calling their classes.
+Most results of this package's detectors were measured with one member, with larger networks and
+longer trainings than today's defaults, with ``encoding=None``, on the columns as they are, and with
+each method's own anomaly score, the `own_score` of its class. These were the defaults then. The
+scripts make these detectors with `build`; those that measure today's defaults do not.
 """
 
 from functools import partial

@@ -296,36 +296,40 @@ def finished_scores():
 
 
 def ranking():
-    """Detectors with their defaults, and what each part of the default detector contributes."""
+    """Detectors with their defaults, and variants of them."""
     rows = load("ranking")
-    families = {name: rows[rows.family == name.lower()] for name in ("OddBench", "ADBench")}
-    families = {name: on_all_datasets(runs) for name, runs in families.items()}
-    table = pd.concat(
-        [summary(runs).add_prefix(f"{name}, ") for name, runs in families.items()], axis=1
-    )
-    detectors = [m for m in METHODS_OF_RANKING if m in table.index and not is_variant(m)]
+    write("ranking_variants", variants(rows))
+    rows = rows[~rows.method.map(is_variant)]
+    families = {
+        name: on_all_datasets(rows[rows.family == name.lower()]) for name in ("OddBench", "ADBench")
+    }
+    parts = [summary(runs).add_prefix(f"{name}, ") for name, runs in families.items()]
+    table = pd.concat(parts, axis=1)
+    detectors = [method for method in METHODS_OF_RANKING if method in table.index]
     write("ranking", table.loc[detectors].fillna(""))
-    write("ranking_parts", parts_and_default(rows))
     for name, runs in families.items():
-        runs = runs[runs.method.isin(detectors)]
         render_rankings.ranks(f"ranking_{name.lower()}", runs)
-        families[name] = runs
     render_rankings.quality_and_seconds("ranking_quality_seconds", families, detectors)
 
 
-def parts_and_default(rows):
-    """Variants of detectors, and their defaults on the same datasets: every third one."""
+def variants(rows):
+    """Variants of detectors, each after its default, on every third dataset."""
     rows = rows[rows.dataset.isin(DATASETS_OF_SIZES)]
-    methods = [method for method in METHODS_OF_RANKING if method in set(rows.method)]
-    columns = []
+    parts = []
     for family, name in (("oddbench", "OddBench"), ("adbench", "ADBench")):
         runs = on_all_datasets(rows[rows.family == family])
         means = runs.groupby("method")[["auroc", "ap"]].mean().map("{:.3f}".format)
-        columns.append(means.rename(columns=METRICS).add_prefix(f"{name}, "))
-    table = pd.concat(columns, axis=1).fillna("")
-    changed = {method.split(",")[0] for method in table.index if is_variant(method)}
-    order = [m for m in methods if m in table.index and m.split(",")[0] in changed]
-    return table.loc[sorted(order, key=lambda method: method.split(",")[0])]
+        parts.append(means.rename(columns=METRICS).add_prefix(f"{name}, "))
+    table = pd.concat(parts, axis=1).fillna("")
+    varied = sorted({method.split(", ")[0] for method in table.index if is_variant(method)})
+    return table.loc[
+        [
+            method
+            for name in varied
+            for method in METHODS_OF_RANKING
+            if method in table.index and method.split(", ")[0] == name
+        ]
+    ]
 
 
 def on_all_datasets(runs):

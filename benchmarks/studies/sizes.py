@@ -2,13 +2,11 @@
 
 from functools import partial
 
-import skgad
 from benchmarks.common import cli, results
 from benchmarks.common.splits import split_of_family
-from benchmarks.studies.ranking import DETECTORS, measures
+from benchmarks.studies.ranking import DETECTORS, measures, with_defaults
 from skgad import MLP
 
-BATCH_SIZE = 128
 #: Every third dataset of OddBench and of ADBench, in the order of their names.
 DATASETS = (
     "AbandonedMineLand",
@@ -39,46 +37,36 @@ DATASETS = (
     "32_shuttle",
     "4_breastw",
 )
-#: Hidden layers, number of mini-batches, members, and dimensions of a code, by a name.
+#: Parameters of a detector, by what they are.
 SIZES = {
-    f"{n_members} x {layers[0]}-{layers[1]}, codes of {latent_dim}, {n_steps} steps": (
-        layers,
-        n_steps,
-        n_members,
-        latent_dim,
-    )
-    for layers, n_steps, n_members, latent_dim in [
-        ((256, 128), 2000, 1, 64),
-        ((128, 64), 2000, 1, 64),
-        ((128, 64), 1000, 1, 64),
-        ((128, 64), 1000, 2, 64),
-        ((128, 64), 1000, 4, 64),
-        ((64, 32), 1000, 4, 64),
-        ((64, 32), 1000, 4, 32),
-        ((64, 32), 500, 4, 32),
-        ((128, 64), 1000, 2, 32),
-        ((128, 64), 1000, 4, 32),
-        ((128, 64), 500, 4, 32),
-        ((256, 128), 500, 4, 32),
-        ((128, 64), 500, 8, 32),
+    f"{n_members} x {layers[0]}-{layers[1]}, codes of {latent_dim}, {n_steps} steps": {
+        "networks": MLP(layers),
+        "n_members": n_members,
+        "latent_dim": latent_dim,
+        "auto_steps": n_steps,
+    }
+    for n_members, layers, latent_dim, n_steps in [
+        (1, (256, 128), 64, 2000),
+        (1, (128, 64), 64, 2000),
+        (1, (128, 64), 64, 1000),
+        (2, (128, 64), 64, 1000),
+        (4, (128, 64), 64, 1000),
+        (4, (64, 32), 64, 1000),
+        (4, (64, 32), 32, 1000),
+        (4, (64, 32), 32, 500),
+        (2, (128, 64), 32, 1000),
+        (4, (128, 64), 32, 1000),
+        (4, (128, 64), 32, 500),
+        (4, (256, 128), 32, 500),
+        (8, (128, 64), 32, 500),
     ]
 }
 
 
 def evaluate(family, dataset, method, size, seed, *, data_home):
     """Quality and seconds of one fit, see :func:`benchmarks.studies.ranking.measures`."""
-    split = split_of_family(family, dataset, seed, data_home)
-    layers, n_steps, n_members, latent_dim = SIZES[size]
-    n_batches = -(-len(split.X_train) // BATCH_SIZE)
-    detector = getattr(skgad, method)(
-        networks=MLP(layers),
-        n_members=n_members,
-        latent_dim=latent_dim,
-        max_epochs=max(1, round(n_steps / n_batches)),
-        batch_size=BATCH_SIZE,
-        random_state=seed,
-    )
-    return measures(detector, split)
+    detector = with_defaults(method, seed, **SIZES[size])
+    return measures(detector, split_of_family(family, dataset, seed, data_home))
 
 
 def main(arguments=None):

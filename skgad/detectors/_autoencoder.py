@@ -117,7 +117,6 @@ class Autoencoder(WALDOFamily):
     game_class = AutoencoderGame
 
     latent_dim: int = 32
-    n_members: int = 4
     noise: float = 0.5
     replaced: float = 0.0
     score_type: Literal["auto", "inlier"] | FinishedScore = "auto"

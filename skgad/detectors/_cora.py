@@ -101,7 +101,6 @@ class CoRA(WALDOFamily):
     auto_threshold = AUTO_THRESHOLD
 
     latent_dim: int = 32
-    n_members: int = 4
     advantage: bool = True
     advantage_quantile: float = 0.0
     advantage_decay: float = 0.0

@@ -112,7 +112,6 @@ class WAE(WALDOFamily):
     game_class = WAEGame
 
     latent_dim: int = 32
-    n_members: int = 4
     auto_steps: int = 500
     prior_weight: float = 0.001
     prior_scale: float = 1.0

@@ -203,6 +203,8 @@ class WALDOFamily(LabelledDetector):
 
     own_score = "inlier"
 
+    n_members: int = 4
+
     _parameter_constraints: ClassVar[dict] = {
         **LabelledDetector._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
@@ -413,7 +415,6 @@ class WALDO(WALDOFamily):
     auto_threshold = AUTO_THRESHOLD
 
     latent_dim: int = 32
-    n_members: int = 4
     auto_steps: int = 500
     prior_weight: float = 0.001
     prior_scale: float = 1.0

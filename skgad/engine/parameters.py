@@ -53,8 +53,8 @@ max_epochs : "auto" or int, default="auto"
     `auto_steps` mini-batches, and at least one pass.
 
 auto_steps : int, default={auto_steps}
-    About how many mini-batches ``max_epochs="auto"`` trains on, whatever the number of rows, so
-    that small tables are trained enough, and large ones do not take longer.
+    About how many mini-batches ``max_epochs="auto"`` trains on, so that the length of the training
+    does not depend on the number of rows.
 
 batch_size : int, default={batch_size}
     Number of rows of a mini-batch.
