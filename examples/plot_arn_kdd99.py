@@ -13,8 +13,9 @@ where to get the file and where to put it.
 """
 
 # %%
-# The detector learns from 5000 normal connections. Numbers are standardized.
-# For text and booleans, one category is drawn for each variant.
+# The detector learns from 5000 normal connections, with the paper's setting:
+# one network, and columns as they are encoded. Numbers are standardized. For
+# text and booleans, one category is drawn for each variant.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +40,14 @@ train, normal = train_test_split(
 attacks = data[attack != "normal"].sample(500, random_state=0)
 
 detector = TabularDetector(
-    ARN(categorical="gumbel", score_type="discriminator", random_state=0)
+    ARN(
+        categorical="gumbel",
+        score_type="discriminator",
+        encoding=None,
+        n_members=1,
+        auto_steps=2000,
+        random_state=0,
+    )
 ).fit(train)
 scores = detector.score_samples(pd.concat([normal, attacks]))
 auroc = roc_auc_score(np.repeat([1, 0], [len(normal), len(attacks)]), scores)
@@ -72,7 +80,7 @@ for i in chosen:
         keys=["normal", "variant", names[i]],
     ).droplevel(1)
     differ = three.round(2).nunique() > 1
-    print(three.loc[:, differ].T.to_string(float_format="%.2f"))
+    print(three.loc[:, differ].T.to_string(float_format="{:.2f}".format))
 
 # %%
 # The following figure shows all columns. Numbers are on a logarithmic scale,
