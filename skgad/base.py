@@ -2,6 +2,7 @@
 
 from .detectors import BaseDetector, LabelledDetector
 from .engine.game import EncoderDecoderGame, Game
+from .engine.gradients import input_gradient
 from .engine.losses import call_fake, call_real
 from .engine.net import AdversarialNet
 from .networks import build
@@ -16,6 +17,7 @@ __all__ = [
     "build",
     "call_fake",
     "call_real",
+    "input_gradient",
     "rand_like",
     "randn_like",
 ]
