@@ -131,7 +131,8 @@ def fit_encoding(
     tolerance = ROUNDING * magnitude
     is_new = np.diff(ordered, prepend=-np.inf) > tolerance
     n_values = is_new.sum(axis=1)
-    has_few_values = n_values <= n_bins + 1
+    # In a small table, a column without repeated values has few of them, too.
+    has_few_values = n_values <= min(n_bins + 1, len(X) / 2)
     has_pieces = (n_values > 1) & (has_few_values | (columns == "all"))
     is_standardized = ~has_pieces | (columns == "both")
     is_single = is_new & np.roll(is_new, -1, axis=1)  # the first row of a column is new

@@ -51,7 +51,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     ----------
     n_bins : int, default=16
         Maximum number of pieces of a column. A column has few values if it has at most
-        ``n_bins + 1`` distinct values.
+        ``n_bins + 1`` distinct values, each of which occurs twice on average or more often.
 
     columns : {"auto", "all", "both"}, default="auto"
         Columns that are divided into pieces.
@@ -142,7 +142,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> from skgad.preprocessing import PiecewiseLinearEncoder
-    >>> X = [[0], [1], [1], [4]]
+    >>> X = [[0], [1], [1], [1], [4], [4]]
     >>> encoder = PiecewiseLinearEncoder().fit(X)
     >>> encoder.bin_edges_
     {'x0': array([0., 1., 4.])}

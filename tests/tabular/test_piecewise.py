@@ -141,7 +141,7 @@ def test_a_changed_value_is_visible_in_a_constant_column():
 
 
 def test_values_that_differ_only_by_rounding_are_one_value():
-    X = np.array([[0.3, 1], [0.1 + 0.2, 0.3], [0.3, 0.1 + 0.2]])
+    X = np.array([[0.3, 1], [0.1 + 0.2, 0.3], [0.3, 0.1 + 0.2], [0.3, 1]])
     assert len(np.unique(X)) == 3
     encoder = exact_encoder().fit(X)
     assert encoder.bin_edges_["x1"].tolist() == [0.3, 1]
@@ -202,7 +202,7 @@ def test_values_inside_and_outside_the_range_are_restored(columns, X, shift):
 
 
 def test_codes_of_a_generator_are_clipped_and_decoded():
-    encoder = PiecewiseLinearEncoder().fit([[0], [1], [4]])
+    encoder = PiecewiseLinearEncoder().fit([[0], [1], [4]] * 2)
     codes = [[0.5, 0], [0, 0.5], [2, 0.5], [-1, -1], [-1, 0.5], [2, 2]]
     assert encoder.inverse_transform(codes).ravel().tolist() == [0.5, 1.5, 2.5, -1, 0.5, 7]
 
@@ -357,3 +357,10 @@ def test_methods_raise_an_error_before_fit():
     for method in ("transform", "inverse_transform", "get_feature_names_out"):
         with pytest.raises(NotFittedError):
             getattr(PiecewiseLinearEncoder(), method)(mixed_table())
+
+
+def test_a_small_table_of_continuous_columns_is_standardized():
+    X = np.random.default_rng(0).normal(size=(12, 2))
+    encoder = PiecewiseLinearEncoder().fit(X)
+    assert encoder.bin_edges_ == {}
+    np.testing.assert_allclose(encoder.transform(X), StandardScaler().fit_transform(X), rtol=1e-5)
