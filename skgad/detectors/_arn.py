@@ -17,11 +17,11 @@ from ..engine.corruption import replace_values
 from ..engine.data import sample_as_float
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import Game
+from ..engine.one_hot_groups import column_positions, find_groups
 from ..engine.runtime import warn
 from ..networks import build
 from ..networks._random import empty_like, fill, rand_like, randn_like
 from ._base import Kind, LabelledDetector
-from ._one_hot_groups import column_positions, find_groups
 
 #: Number of draws from which the nearest outlier of a row is chosen.
 N_DRAWS = 16
@@ -576,6 +576,7 @@ class ARN(LabelledDetector):
         n_samples: int = 1,
         *,
         kind: Kind = "outlier",
+        latent: Literal["auto", "mixture", "own"] = "auto",
         random_state: RandomStateLike = None,
     ) -> Float32Array:
         """Generate new rows: variants of random training rows.
@@ -586,6 +587,8 @@ class ARN(LabelledDetector):
             Number of rows. The first rows of a larger sample are those of a smaller one.
         kind : {"outlier"}, default="outlier"
             Kind of the rows. The method has no generator of inliers.
+        latent : {"auto", "own"}, default="auto"
+            How to generate. There is only the way of the method, "own".
         random_state : int, RandomState instance or None, default=None
             Determines the rows.
 
@@ -597,6 +600,7 @@ class ARN(LabelledDetector):
         Raises
         ------
         ValueError
-            If `kind` is not "outlier".
+            If `kind` is not "outlier", or if `latent` is "mixture".
         """
+        self._check_sampling(n_samples, kind, latent, ("own",))
         return self._sample(n_samples, kind, random_state)

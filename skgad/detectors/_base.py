@@ -61,12 +61,14 @@ from ..engine.runtime import (
     isolated_torch_state,
     warn,
 )
+from ..engine.sampling import RowSampler
 from ..engine.scores import (
     BLOCK_IMAGES,
     BLOCK_ROWS,
     finalize,
     map_rows,
     prepare,
+    rows_to_learn_from,
     score_rows,
     score_training_rows,
     scores_as_new,
@@ -76,7 +78,8 @@ from ..networks._build import Networks, image_shape
 
 Kind = Literal["inlier", "outlier"]
 
-#: Largest number of columns for which ``score_type="auto"`` learns a score from the training rows.
+#: Largest number of columns for which scores and samples are learned from the training rows, unless
+#: the parameter `score_type` asks for it.
 MAX_FEATURES = 1024
 
 
@@ -346,6 +349,7 @@ class BaseDetector(
                         "n_iter_": len(net.history),
                         "train_scores_": train_scores,
                         "_scores_as_new": as_new,
+                        "_row_sampler": self._learn_to_sample(ensemble, table, labels),
                         "offset_": self._threshold(ensemble, train_scores, as_new),
                         "_known_labels": labels,
                         "_seeds": seeds,
@@ -370,6 +374,14 @@ class BaseDetector(
                 net.module_.scorer.check_training()
         task.end()
         return self
+
+    def _learn_to_sample(self, ensemble, table, labels):
+        """Sampler with ``latent="mixture"``, or None if the game or the table has none."""
+        is_able = all(self.game_class.can(verb) for verb in ("sample", "encode", "decode"))
+        is_image = image_shape(self.networks) is not None
+        if not is_able or is_image or table.shape[1] > MAX_FEATURES:
+            return None
+        return RowSampler(ensemble, table, rows_to_learn_from(labels))
 
     def _chosen_encoding(self, table):
         """Value of the parameter `encoding` for a table, with "auto" replaced."""
@@ -621,6 +633,7 @@ class BaseDetector(
         n_samples: int = 1,
         *,
         kind: Kind = "inlier",
+        latent: Literal["auto", "mixture", "own"] = "auto",
         random_state: RandomStateLike = None,
     ) -> Float32Array:
         """Generate new rows.
@@ -631,6 +644,12 @@ class BaseDetector(
             Number of rows. The first rows of a larger sample are those of a smaller one.
         kind : {"inlier", "outlier"}, default="inlier"
             Whether to generate inliers or outliers.
+        latent : {"auto", "mixture", "own"}, default="auto"
+            How to generate. "mixture" decodes draws from a mixture that is fitted to the codes of
+            the training rows, adds residuals of training rows, and gives each column the
+            distribution that it has in the training rows, see :ref:`sampling`. "own" is the
+            way of the method. "auto" is "mixture" for inliers, and "own" for outliers, images and
+            more than 1,024 columns.
         random_state : int, RandomState instance or None, default=None
             Determines the rows.
 
@@ -642,14 +661,36 @@ class BaseDetector(
         Raises
         ------
         ValueError
-            If the method cannot generate rows of this `kind`.
+            If the method cannot generate rows of this `kind`, or not in this way.
         """
+        self._check_sampling(n_samples, kind, latent, ("own",))
+        if self._uses_mixture(kind, latent):
+            return self._sample_mixture(n_samples, random_state)
         return self._sample(n_samples, kind, random_state)
 
-    def _sample(self, n_samples, kind, random_state, **options):
+    def _check_sampling(self, n_samples, kind, latent, own):
+        """Check the arguments of `sample`, of which `own` are the ways of the method."""
         check_is_fitted(self)
         self._check_kind("sample", kind)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        if latent not in (names := ("auto", "mixture", *own)):
+            raise ValueError(f"latent must be one of {names}, got {latent!r}.")
+        if latent == "mixture" and not self._uses_mixture(kind, "auto"):
+            raise ValueError(
+                "latent='mixture' generates inliers of a table with at most "
+                f"{MAX_FEATURES:,} columns. Use latent={own[0]!r}."
+            )
+
+    def _uses_mixture(self, kind, latent):
+        return latent in ("auto", "mixture") and kind == "inlier" and self._row_sampler is not None
+
+    def _sample_mixture(self, n_samples, random_state):
+        ensemble = self.net_.module_
+        n_blocks = -(-n_samples // ensemble.block_rows)
+        blocks = self._row_sampler.blocks(ensemble, n_blocks, draw_seed(random_state))
+        return np.concatenate([*blocks])[:n_samples]
+
+    def _sample(self, n_samples, kind, random_state, **options):
         ensemble = self.net_.module_
         seed = draw_seed(random_state)
         with isolated_torch_state(ensemble.device, [seed]), torch.inference_mode():

@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import Float32Array, RandomStateLike
@@ -231,7 +230,7 @@ class WALDOFamily(LabelledDetector):
         n_samples: int = 1,
         *,
         kind: Kind = "inlier",
-        latent: Literal["fitted", "prior"] = "fitted",
+        latent: Literal["auto", "mixture", "own", "fitted", "prior"] = "auto",
         random_state: RandomStateLike = None,
     ) -> Float32Array:
         """Generate new rows.
@@ -242,10 +241,14 @@ class WALDOFamily(LabelledDetector):
             Number of rows. The first rows of a larger sample are those of a smaller one.
         kind : {"inlier", "outlier"}, default="inlier"
             Whether to generate inliers or outliers, each with the decoder of this kind.
-        latent : {"fitted", "prior"}, default="fitted"
-            Distribution of the codes. "fitted" is a normal distribution with the mean and the
-            variances of the codes of the training rows of this kind (section 6.4 of the WALDO
-            paper). "prior" is the prior.
+        latent : {"auto", "mixture", "own", "fitted", "prior"}, default="auto"
+            How to generate. "mixture" decodes draws from a mixture that is fitted to the codes of
+            the training rows, adds residuals of training rows, and gives each column the
+            distribution that it has in the training rows, see :ref:`sampling`. "fitted" decodes
+            draws from a normal distribution with the mean and the variances of the codes of the
+            training rows of this kind (section 6.4 of the WALDO paper), and "own" is the same.
+            "prior" decodes draws from the prior. "auto" is "mixture" for inliers, and "fitted" for
+            outliers, images and more than 1,024 columns.
         random_state : int, RandomState instance or None, default=None
             Determines the rows.
 
@@ -257,13 +260,13 @@ class WALDOFamily(LabelledDetector):
         Raises
         ------
         ValueError
-            If the method cannot generate rows of this `kind`, if `latent` is "fitted" and no
-            training row was of this kind, or if `latent` is "prior" and there is no prior.
+            If the method cannot generate rows of this `kind` in this way, if `latent` is "fitted"
+            and no training row was of this kind, or if `latent` is "prior" and there is no prior.
         """
-        check_is_fitted(self)
-        self._check_kind("sample", kind)
-        if latent not in ("fitted", "prior"):
-            raise ValueError(f"latent must be 'fitted' or 'prior', got {latent!r}.")
+        self._check_sampling(n_samples, kind, latent, ("own", "fitted", "prior"))
+        if self._uses_mixture(kind, latent):
+            return self._sample_mixture(n_samples, random_state)
+        latent = "fitted" if latent in ("auto", "own") else latent
         game = self.net_.module_.scorer
         if latent == "prior" and game.discriminator is None:
             raise ValueError(

@@ -186,7 +186,7 @@ class DensityScore(nn.Module):
     def __init__(self, game, apply, positions):
         super().__init__()
         codes = apply(game.encode, evenly(positions, MAX_DENSITY_CODES)).astype(np.float64)
-        names = ("center", "whitening", "shift", "log_peaks")
+        names = ("center", "scale", "whitening", "shift", "log_peaks")
         for name, values in zip(names, for_each_member(fit_mixture, codes), strict=True):
             self.register_buffer(name, tensor_for(game, values))
 
@@ -201,8 +201,8 @@ def fit_mixture(codes):
 
     Returns
     -------
-    center : ndarray of shape (1, n_dims)
-        Mean of the codes.
+    center, scale : ndarray of shape (1, n_dims)
+        Mean of the codes, and the units of their dimensions.
     whitening : ndarray of shape (n_components * n_directions, n_dims)
         Maps of centered codes, one for each component, that make its covariance the identity.
     shift : ndarray of shape (n_components * n_directions,)
@@ -237,7 +237,8 @@ def fit_mixture(codes):
     log_peaks = np.log(mixture.weights_) + log_determinants
     log_peaks -= len(directions) / 2 * np.log(2 * np.pi)
     shift = -(to_unit @ mixture.means_[:, :, None]).ravel()
-    return center, (to_unit @ (directions / scale)).reshape(-1, n_dims), shift, log_peaks
+    whitening = (to_unit @ (directions / scale)).reshape(-1, n_dims)
+    return center, scale[None], whitening, shift, log_peaks
 
 
 def negative_log_density(codes, center, whitening, shift, log_peaks):

@@ -312,7 +312,21 @@ class EncoderDecoderGame(Game):
         -------
         reconstructions : Tensor of shape (..., batch_size, n_features)
         """
-        return self.decoder(self.encode(x))
+        return self.decode(self.encode(x))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Compute the row of each code.
+
+        Parameters
+        ----------
+        z : Tensor of shape (..., batch_size, latent_dim)
+            Codes.
+
+        Returns
+        -------
+        rows : Tensor of shape (..., batch_size, n_features)
+        """
+        return self.decoder(z)
 
     def sample(self, n_samples: int, device: torch.device) -> Tensor:
         """Decode draws from the latent prior.

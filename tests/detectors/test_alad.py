@@ -227,7 +227,7 @@ class IdentityDecoder(MLP):
 def test_samples_are_decoded_from_the_prior(device):
     networks = IdentityDecoder(hidden_layer_sizes=(8,))
     detector = tiny("ALAD", device=device, latent_dim=4, networks=networks).fit(table())
-    codes = detector.sample(20_000, random_state=0)
+    codes = detector.sample(20_000, latent="own", random_state=0)
     np.testing.assert_allclose(codes.mean(0), np.zeros(4), atol=0.03)
     np.testing.assert_allclose(np.cov(codes.T), np.eye(4), atol=0.05)
 

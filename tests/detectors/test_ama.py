@@ -569,7 +569,7 @@ def test_samples_are_decoded_from_the_codes_of_training_rows(kind, device):
     game = detector.net_.module_.game
     drawn = []
     game.decoder.register_forward_hook(lambda module, inputs, output: drawn.append(inputs[0]))
-    rows = detector.sample(1000, kind=kind, random_state=0)
+    rows = detector.sample(1000, kind=kind, latent="own", random_state=0)
     assert rows.shape == (1000, 4)
     z = drawn[0].cpu().numpy()
     known = detector.transform(table())

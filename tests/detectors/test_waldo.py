@@ -578,7 +578,7 @@ def assert_moments(rows, mean, sd):
 def test_samples_have_the_moments_of_the_codes_of_their_kind(device):
     X = table() * [1, 2, 3, 4] + [0, 5, 0, -5]
     detector = make_identity(WALDO, device).fit(X, labels=LABELS)
-    normal = detector.sample(10_000, random_state=0)
+    normal = detector.sample(10_000, latent="fitted", random_state=0)
     abnormal = detector.sample(10_000, kind="outlier", random_state=1)
     assert_moments(normal, X[LABELS != -1].mean(0), X[LABELS != -1].std(0))
     assert_moments(abnormal, X[LABELS == -1].mean(0), X[LABELS == -1].std(0))
@@ -589,7 +589,7 @@ def test_samples_have_the_moments_of_the_codes_of_their_kind(device):
 def test_wae_samples_from_the_codes_of_all_rows_except_known_outliers(device):
     detector = make_identity(WAE, device).fit(table(), labels=LABELS)
     X = table()[LABELS != -1]
-    assert_moments(detector.sample(10_000, random_state=0), X.mean(0), X.std(0))
+    assert_moments(detector.sample(10_000, latent="own", random_state=0), X.mean(0), X.std(0))
 
 
 @pytest.mark.parametrize("kind", ["inlier", "outlier"])
@@ -605,7 +605,7 @@ def codes_of_sample(detector, network, **options):
     hook = getattr(detector.net_.module_.scorer, network).register_forward_hook(
         lambda module, inputs, output: seen.append(inputs[0].cpu().numpy())
     )
-    rows = detector.sample(10_000, random_state=0, **options)
+    rows = detector.sample(10_000, latent="fitted", random_state=0, **options)
     hook.remove()
     codes = np.concatenate(seen)[:10_000]
     made = getattr(detector.net_.module_.scorer, network)
@@ -630,7 +630,8 @@ def test_the_rows_of_a_kind_are_those_assigned_to_its_decoder(cls, device):
 def test_codes_are_taken_from_all_parts_of_a_large_table(device, monkeypatch):
     monkeypatch.setattr("skgad.detectors._waldo.N_CODES", 40)
     X = np.linspace(0, 1, 1000)[:, None] * np.ones(4)
-    rows = make_identity(WALDO, device, batch_size=500).fit(X).sample(10_000, random_state=0)
+    detector = make_identity(WALDO, device, batch_size=500).fit(X)
+    rows = detector.sample(10_000, latent="fitted", random_state=0)
     np.testing.assert_allclose(rows.mean(0), 0.5, atol=0.03)
     np.testing.assert_allclose(rows.std(0), 12**-0.5, rtol=0.1)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.preprocessing import OneHotEncoder
 
-from skgad.detectors._one_hot_groups import find_groups
+from skgad.engine.one_hot_groups import find_groups
 
 
 @st.composite
