@@ -241,6 +241,12 @@ class AdversarialNet(NeuralNet):
                 network.compile(**self.get_params_for("compile"))
         return module
 
+    def __deepcopy__(self, memo):
+        """Copy tensors in memory. skorch would pickle each of them, which takes much longer."""
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        vars(copied).update(deepcopy(vars(self), memo))
+        return copied
+
 
 class DivergenceError(ValueError):
     """The loss of a player is no longer finite.

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import IterableDataset, TensorDataset
 
 from skgad import MLP, ConvNet
+from skgad.detectors import _base
 from skgad.engine.scores import BLOCK_IMAGES
 from skgad.networks import SpectralNorm
 
@@ -164,15 +165,18 @@ def test_small_integers_in_a_table_are_not_pixels(name, device):
 @pytest.mark.parametrize(
     ("dtype", "early_stopping"), [(np.uint8, False), (np.uint8, True), (np.float32, True)]
 )
-def test_memory_mapped_images_are_never_copied(name, dtype, early_stopping, device, tmp_path):
+def test_memory_mapped_images_are_never_copied(
+    name, dtype, early_stopping, device, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(_base, "BLOCK_IMAGES", 32)  # a few images are then many blocks
     shape = (1, 64, 64)
-    X = pixels(2000, shape)
+    X = pixels(500, shape)
     X = X if dtype == np.uint8 else (X / 255).astype(np.float32)
     X.tofile(tmp_path / "images")
     mapped = np.memmap(tmp_path / "images", dtype, "r", shape=X.shape)
     networks = ConvNet(shape, channels=(1,), discriminator_layer_sizes=(2,), kernel_size=2)
     detector = image_detector(
-        name, device, networks, max_epochs=1, batch_size=256, early_stopping=early_stopping
+        name, device, networks, max_epochs=1, batch_size=64, early_stopping=early_stopping
     )
     clone(detector).fit(mapped[:50])  # torch imports some modules late
     tracemalloc.start()
