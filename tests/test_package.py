@@ -1,5 +1,6 @@
 """The package itself: what importing it does, its version, its metadata."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,11 +8,29 @@ import tomllib
 from importlib import metadata, resources
 from itertools import chain
 
+import pytest
 from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 import skgad
+
+#: Imports the package in a new interpreter, and prints what that has changed.
+IMPORT = """
+import json, random, sys
+import numpy as np, skorch, sklearn.model_selection, torch
+heavy = {'matplotlib', 'pandas', 'polars', 'pyod', 'rich', 'sphinx'}
+def generators():
+    numpy = np.random.get_state()[1].tolist()
+    return random.getstate(), numpy, torch.get_rng_state().tolist()
+def state():
+    return generators(), torch.get_num_threads(), torch.get_default_dtype()
+before, modules = state(), heavy & set(sys.modules)
+import skgad
+print(json.dumps({
+    'state is the same': state() == before, 'modules': [*(heavy & set(sys.modules) - modules)]
+}))
+"""
 
 
 def requirements(*extras):
@@ -30,9 +49,10 @@ def constraints(name):
     return {package: Version(version) for package, version in pins}
 
 
-def run(code):
-    """Run ``code`` in a new interpreter and return what it prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def imported():
+    """What `IMPORT` prints."""
+    done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -51,28 +71,13 @@ def test_package_is_typed():
     assert resources.files("skgad").joinpath("py.typed").is_file()
 
 
-def test_import_prints_nothing_and_leaves_the_generators_alone():
-    printed = run(
-        "import random, numpy as np, skorch, torch\n"
-        "def state():\n"
-        "    numpy = np.random.get_state()[1].tolist()\n"
-        "    return random.getstate(), numpy, torch.get_rng_state().tolist()\n"
-        "before = state(), torch.get_num_threads(), torch.get_default_dtype()\n"
-        "import skgad\n"
-        "assert before == (state(), torch.get_num_threads(), torch.get_default_dtype())\n"
-    )
-    assert printed == ""
+def test_import_prints_nothing_and_leaves_the_generators_alone(imported):
+    (line,) = imported.splitlines()
+    assert json.loads(line)["state is the same"]
 
 
-def test_import_loads_nothing_that_the_dependencies_do_not():
-    printed = run(
-        "import sys, skorch, sklearn.model_selection\n"
-        "heavy = {'matplotlib', 'pandas', 'polars', 'pyod', 'rich', 'sphinx'}\n"
-        "before = heavy & set(sys.modules)\n"
-        "import skgad\n"
-        "print(*(heavy & set(sys.modules) - before))\n"
-    )
-    assert printed.split() == []
+def test_import_loads_nothing_that_the_dependencies_do_not(imported):
+    assert json.loads(imported.splitlines()[-1])["modules"] == []
 
 
 def test_every_dependency_is_pinned():

@@ -241,6 +241,19 @@ class AdversarialNet(NeuralNet):
                 network.compile(**self.get_params_for("compile"))
         return module
 
+    def __deepcopy__(self, memo):
+        """Copy tensors in memory. skorch would pickle each of them, which takes much longer."""
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        copies = dict(memo)
+        try:
+            attributes = deepcopy(vars(self), copies)
+        except RuntimeError:  # a network stores a tensor with a gradient function
+            copied.__setstate__(deepcopy(self.__getstate__(), memo))
+        else:
+            vars(copied).update(attributes)
+            memo.update(copies)
+        return copied
+
 
 class DivergenceError(ValueError):
     """The loss of a player is no longer finite.

@@ -2,6 +2,8 @@
 
 import pickle
 import warnings
+from copy import deepcopy
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,21 @@ from common import DETECTORS, Spy, assert_same_bits, state, table, tiny
 from sklearn.exceptions import NotFittedError
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
+
+
+FRAME = pd.DataFrame(table(), columns=list("abcd"))
+
+
+@cache
+def fitted_to_frame(name, device):
+    """Detector that is fitted to `FRAME`: do not change it."""
+    return tiny(name, device=device).fit(FRAME)
+
+
+@cache
+def state_of_another_epoch(name, device):
+    """State after one more epoch, if nothing has failed before."""
+    return state(deepcopy(fitted_to_frame(name, device)).partial_fit(FRAME))
 
 
 def with_missing_value(rows):
@@ -49,21 +66,19 @@ def test_a_failed_refit_leaves_the_detector_unchanged(name, method, rows, change
     def fitted_attributes():
         return {k: pickle.dumps(v) for k, v in vars(detector).items() if k.endswith("_")}
 
-    frame = pd.DataFrame(table(), columns=list("abcd"))
-    detector = tiny(name, device=device).fit(frame)
+    detector = deepcopy(fitted_to_frame(name, device))
     before, parameters = fitted_attributes(), detector.get_params(deep=False)
-    scores, samples = detector.score_samples(frame), detector.sample(3, random_state=0)
-    codes = detector.set_output(transform="pandas").transform(frame)
+    scores, samples = detector.score_samples(FRAME), detector.sample(3, random_state=0)
+    codes = detector.set_output(transform="pandas").transform(FRAME)
     with warnings.catch_warnings(), pytest.raises((ValueError, RuntimeError), match=message):
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         getattr(detector.set_params(**changes), method)(rows)
     assert fitted_attributes() == before
-    assert_same_bits(detector.score_samples(frame), scores)
+    assert_same_bits(detector.score_samples(FRAME), scores)
     assert_same_bits(detector.sample(3, random_state=0), samples)
-    pd.testing.assert_frame_equal(detector.transform(frame), codes)
+    pd.testing.assert_frame_equal(detector.transform(FRAME), codes)
     detector.set_params(**{key: parameters[key] for key in changes})
-    expected = tiny(name, device=device).fit(frame).partial_fit(frame)
-    assert_same_bits(state(detector.partial_fit(frame)), state(expected))
+    assert_same_bits(state(detector.partial_fit(FRAME)), state_of_another_epoch(name, device))
 
 
 @every_detector

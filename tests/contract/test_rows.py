@@ -1,5 +1,7 @@
 """Scores do not depend on the other rows, their containers or their types."""
 
+from functools import cache
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -20,12 +22,20 @@ pytestmark = pytest.mark.filterwarnings("ignore:The root mean square of the feat
 # ------------------------------------------------------------------------------- other rows
 
 
+ROWS = table(n_samples=1100, seed=1)  # more than one block
+
+
+@cache
+def scores_among_others(name, device):
+    """Scores of all `ROWS` at once."""
+    return fitted(name, device).score_samples(ROWS)
+
+
 @every_detector
 @given(positions=st.lists(st.integers(0, 1099), min_size=1, max_size=60))
 def test_scores_do_not_depend_on_the_other_rows(name, device, positions):
-    detector, rows = fitted(name, device), table(n_samples=1100, seed=1)  # more than one block
-    alone = detector.score_samples(rows[positions])
-    assert_same_bits(alone, detector.score_samples(rows)[positions])
+    alone = fitted(name, device).score_samples(ROWS[positions])
+    assert_same_bits(alone, scores_among_others(name, device)[positions])
 
 
 @every_detector

@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from common import DETECTORS, LABELLED, assert_same_bits, state, table, tiny
+from common import DETECTORS, LABELLED, assert_same_bits, fitted, state, table, tiny
 from contract_common import labelled_blobs, mixed_frame, one_split, preprocessing
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -94,7 +94,7 @@ def test_the_fit_and_its_epochs_are_tasks(name, device):
         "teardown",
     ]
     assert detector.n_iter_ == 2
-    assert_same_bits(state(detector), state(tiny(name, device=device).fit(table())))
+    assert_same_bits(state(detector), state(fitted(name, device)))
 
 
 @every_detector
@@ -133,7 +133,7 @@ def test_a_callback_can_stop_the_training(name, device):
     assert detector.n_iter_ == 2
     assert len(detector.history_) == 2
     assert log.events[-2:] == [("end", "fit", 0), "teardown"]
-    assert_same_bits(state(detector), state(tiny(name, device=device, max_epochs=2).fit(table())))
+    assert_same_bits(state(detector), state(fitted(name, device)))
 
 
 @every_detector
@@ -156,11 +156,11 @@ def test_a_callback_receives_the_detector_of_each_epoch(name, n_members, device)
     params = {"device": device, "max_epochs": 3, "n_members": n_members}
     log = Log(wants_estimator=True)
     detector = tiny(name, **params).set_callbacks(log).fit(table())
-    plain = tiny(name, **params).fit(table())
-    assert_same_bits(state(detector), state(plain))  # the callback does not change the training
+    plain = [fitted(name, **{**params, "max_epochs": n}) for n in (1, 2, 3)]
+    assert_same_bits(state(detector), state(plain[-1]))  # the callback does not change the training
     assert len(log.fitted) == 3
     for epoch, (estimator, scores) in enumerate(log.fitted):
-        expected = tiny(name, **{**params, "max_epochs": epoch + 1}).fit(table())
+        expected = plain[epoch]
         assert estimator is not detector
         assert estimator.n_iter_ == epoch + 1
         assert_same_bits(scores, expected.score_samples(table()))

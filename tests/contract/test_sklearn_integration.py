@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
-from common import DETECTORS, assert_same_bits, state, table, tiny
+from common import DETECTORS, assert_same_bits, fitted, state, table, tiny
 from contract_common import labelled_blobs, mixed_frame, one_split, preprocessing
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -218,7 +218,7 @@ def test_permutation_importance_can_be_computed(name, device):
 
 @every_detector
 def test_a_detector_has_an_html_representation(name, device):
-    html = tiny(name, device=device).fit(table())._repr_html_()
+    html = fitted(name, device)._repr_html_()
     assert name in html
     assert "hidden_layer_sizes" in html
 

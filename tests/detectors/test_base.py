@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 import warnings
+from copy import deepcopy
 from typing import get_args
 
 import numpy as np
@@ -50,7 +51,7 @@ every_detector = pytest.mark.parametrize("name", DETECTORS)
 
 @every_detector
 def test_two_epochs_twice_equal_four_epochs(name, device):
-    once = tiny(name, device=device, max_epochs=4).fit(table())
+    once = fitted(name, device, max_epochs=4)
     twice = tiny(name, device=device, max_epochs=2, warm_start=True).fit(table())
     assert twice.n_iter_ == 2
     twice.fit(table())
@@ -70,7 +71,7 @@ def test_training_of_an_ensemble_can_be_continued(name, device):
 
 @every_detector
 def test_fit_and_partial_fit_continue_the_same_training(name, device):
-    expected = tiny(name, device=device, max_epochs=4).fit(table())
+    expected = fitted(name, device, max_epochs=4)
     mixed = tiny(name, device=device, max_epochs=2).partial_fit(table())
     assert mixed.n_iter_ == 1
     mixed.set_params(warm_start=True).fit(table()).partial_fit(table())
@@ -84,12 +85,12 @@ def test_without_warm_start_fit_builds_new_networks(name, device):
     detector = tiny(name, device=device).fit(table(seed=1)).partial_fit(table(seed=1))
     detector.fit(table())
     assert detector.n_iter_ == 2
-    assert_same_bits(state(detector), state(tiny(name, device=device).fit(table())))
+    assert_same_bits(state(detector), state(fitted(name, device)))
 
 
 @every_detector
 def test_only_a_new_fit_accepts_another_number_of_features(name, device):
-    detector = tiny(name, device=device).fit(table())
+    detector = deepcopy(fitted(name, device))
     assert detector.fit(table(n_features=3)).n_features_in_ == 3
     with pytest.raises(ValueError, match=f"{name} is expecting 3 features"):
         detector.partial_fit(table())
@@ -270,7 +271,7 @@ def test_early_stopping_requires_rows_to_train_on(n_samples, fraction, device):
 
 @every_detector
 def test_without_early_stopping_no_rows_are_held_out(name, device):
-    detector = tiny(name, device=device).fit(table())
+    detector = fitted(name, device)
     assert "valid_loss" not in detector.history_[-1]
     assert detector.history_[-1]["train_batch_count"] == 3
     assert detector.net_.train_split is None
@@ -318,17 +319,12 @@ def test_the_same_rows_are_held_out_after_a_failed_fit(device):
 # ------------------------------------------------------------------------------- thresholds
 
 
-def copy_of(detector):
-    """Copy of a fitted detector, which a test may change."""
-    return pickle.loads(pickle.dumps(detector))
-
-
 @every_detector
 @given(contamination=st.floats(0.01, 0.5))
 def test_contamination_is_the_proportion_of_training_rows_below_the_threshold(
     name, device, contamination
 ):
-    detector = copy_of(fitted(name, device)).set_threshold(contamination=contamination)
+    detector = deepcopy(fitted(name, device)).set_threshold(contamination=contamination)
     n_outliers = (detector.predict(table()) == -1).sum()
     assert abs(n_outliers - contamination * 48) < 1
 
@@ -374,7 +370,7 @@ def test_decisions_follow_from_score_and_threshold(name, device):
 @every_detector
 def test_set_threshold_does_not_train(name, device):
     detector = tiny(name, device=device, contamination=0.25).fit(table())
-    before, auto = state(detector), tiny(name, device=device).fit(table()).offset_
+    before, auto = state(detector), fitted(name, device).offset_
     assert detector.set_threshold(contamination=0.5) is detector
     assert (detector.predict(table()) == -1).sum() == 24
     assert detector.contamination == 0.5
@@ -387,7 +383,7 @@ def test_set_threshold_does_not_train(name, device):
 @every_detector
 @pytest.mark.parametrize("contamination", [0, 0.0, 0.51, -1, "much", None, np.nan])
 def test_an_invalid_contamination_is_rejected_and_changes_nothing(name, contamination, device):
-    detector = copy_of(fitted(name, device))
+    detector = deepcopy(fitted(name, device))
     before = pickle.dumps(detector)
     with pytest.raises(ValueError, match=f"'contamination' parameter of {name}.set_threshold"):
         detector.set_threshold(contamination=contamination)
@@ -517,7 +513,7 @@ def test_codes_have_names_and_can_be_data_frames(name, device):
 @every_detector
 def test_fit_transform_equals_fit_and_transform(name, device):
     codes = tiny(name, device=device).fit_transform(table())
-    assert_same_bits(codes, tiny(name, device=device).fit(table()).transform(table()))
+    assert_same_bits(codes, fitted(name, device).transform(table()))
 
 
 @every_detector
@@ -829,7 +825,7 @@ def test_a_training_on_cuda_can_be_continued_after_pickling(device):
     if device != "cuda":
         pytest.skip("needs a CUDA device: run pytest with --device cuda")
     one = tiny("ALAD", device="cuda").fit(table())
-    two = copy_of(one)
+    two = pickle.loads(pickle.dumps(one))
     assert_same_bits(state(one.partial_fit(table())), state(two.partial_fit(table())))
 
 

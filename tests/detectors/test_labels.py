@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
-from common import DETECTORS, Spy, assert_same_bits, differs, state, table, tiny
+from common import DETECTORS, Spy, assert_same_bits, differs, fitted, state, table, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -108,7 +108,7 @@ def test_invalid_labels_raise_an_error_and_keep_the_earlier_fit(
 
 @every_labelled_detector
 def test_labels_of_zeros_are_the_same_as_no_labels(name, device):
-    expected = tiny(name, device=device).fit(table())
+    expected = fitted(name, device)
     detector = tiny(name, device=device).fit(table(), labels=np.zeros(48))
     assert_same_bits(state(detector), state(expected))
     assert_same_bits(detector.score_samples(table()), expected.score_samples(table()))
@@ -117,7 +117,7 @@ def test_labels_of_zeros_are_the_same_as_no_labels(name, device):
 
 @every_labelled_detector
 def test_rows_that_are_all_known_inliers_are_treated_as_unlabeled_rows(name, device):
-    expected = tiny(name, device=device).fit(table())
+    expected = fitted(name, device)
     detector = tiny(name, device=device).fit(table(), labels=np.ones(48))
     # The moments of the codes differ, because the decision makes no row an outlier.
     names = [n for n in state(expected) if "code_moments" not in n]

@@ -2,6 +2,8 @@
 
 import inspect
 import pickle
+from copy import deepcopy
+from functools import cache
 from itertools import chain
 from typing import get_args
 
@@ -17,6 +19,7 @@ import skgad
 from skgad import MLP, ConvNet
 from skgad.base import LabelledDetector
 from skgad.detectors._alad import ALADGame
+from skgad.engine import scores as engine_scores
 
 
 def score_types(name):
@@ -35,13 +38,33 @@ every_score_type = pytest.mark.parametrize(
     ("name", "score_type"), [(name, kind) for name in SCORED for kind in score_types(name)]
 )
 
+METHODS = ["score_samples", "decision_function", "predict"]
+
 #: Known labels of the rows of ``table()``.
 LABELS = np.repeat([1, 0, -1], [12, 30, 6])
 
 
-def copy_of(detector):
-    """Copy of a fitted detector, which a test may change."""
+def pickled(detector):
+    """Copy of a fitted detector, from its pickle."""
     return pickle.loads(pickle.dumps(detector))
+
+
+@cache
+def fitted_with_labels(name, device, **params):
+    """Detector that is fitted with known labels: do not change it."""
+    return tiny(name, device=device, **params).fit(table(), labels=LABELS)
+
+
+@cache
+def fitted_with_one_fold(name, device, **params):
+    """Detector whose threshold is set on a single fold: do not change it."""
+    return tiny(name, device=device, **params).fit(table())
+
+
+@pytest.fixture
+def one_fold(monkeypatch):
+    """Set thresholds on a single fold, as for a large table. This takes much less time."""
+    monkeypatch.setattr(engine_scores, "MAX_HELD_OUT", 40)
 
 
 def other_than(score_type, name):
@@ -49,15 +72,24 @@ def other_than(score_type, name):
     return next(kind for kind in score_types(name) if kind != score_type)
 
 
+def results(detector):
+    """All that depends on the score type."""
+    rows = table(n_samples=20, seed=1)
+    scores = detector.score_samples(np.concatenate([table(), rows]))
+    assert_same_bits(scores[:48], detector.train_scores_)
+    return {
+        "score_type": np.array(detector.score_type),
+        "train_scores_": detector.train_scores_,
+        "offset_": np.array(detector.offset_),
+        "score_samples": scores[48:],
+        "decision_function": detector.decision_function(rows),
+        "predict": detector.predict(rows),
+    }
+
+
 def assert_same_scores(detector, expected):
     """Compare all that depends on the score type, to the last bit."""
-    rows = table(n_samples=20, seed=1)
-    assert detector.score_type == expected.score_type
-    assert_same_bits(detector.train_scores_, expected.train_scores_)
-    assert detector.offset_ == expected.offset_
-    for method in ("score_samples", "decision_function", "predict"):
-        assert_same_bits(getattr(detector, method)(rows), getattr(expected, method)(rows))
-    assert_same_bits(detector.score_samples(table()), detector.train_scores_)
+    assert_same_bits(results(detector), results(expected))
 
 
 # -------------------------------------------------------------------------- the new scores
@@ -68,22 +100,25 @@ def test_the_detectors_with_several_scores():
     assert all(len(score_types(name)) > 1 for name in SCORED)
 
 
+@pytest.mark.usefixtures("one_fold")
 @every_score_type
 @pytest.mark.parametrize("n_members", [1, 3])
 def test_scores_are_those_of_a_training_with_this_score_type(name, score_type, n_members, device):
-    expected = fitted(name, device, score_type=score_type, n_members=n_members)
+    expected = fitted_with_one_fold(name, device, score_type=score_type, n_members=n_members)
+    expected_results, expected_state = results(expected), state(expected)
     for before in score_types(name):
-        detector = copy_of(fitted(name, device, score_type=before, n_members=n_members))
+        detector = fitted_with_one_fold(name, device, score_type=before, n_members=n_members)
+        detector = deepcopy(detector)
         assert detector.set_score_type(score_type, table()) is detector
-        assert_same_scores(detector, expected)
-        assert_same_bits(state(detector), state(expected))
+        assert_same_bits(results(detector), expected_results)
+        assert_same_bits(state(detector), expected_state)
 
 
 @every_score_type
 def test_the_threshold_is_that_of_a_training_with_this_contamination(name, score_type, device):
-    params = {"device": device, "contamination": 0.25}
-    detector = tiny(name, score_type=other_than(score_type, name), **params).fit(table())
-    expected = tiny(name, score_type=score_type, **params).fit(table())
+    before = other_than(score_type, name)
+    detector = deepcopy(fitted(name, device, score_type=before, contamination=0.25))
+    expected = fitted(name, device, score_type=score_type, contamination=0.25)
     assert_same_scores(detector.set_score_type(score_type, table()), expected)
     assert (detector.predict(table()) == -1).sum() == 12
 
@@ -92,8 +127,8 @@ def test_the_threshold_is_that_of_a_training_with_this_contamination(name, score
 def test_scores_are_those_of_a_training_with_early_stopping(name, score_type, device):
     params = {"early_stopping": True, "max_epochs": 4}
     before = other_than(score_type, name)
-    detector = tiny(name, device=device, score_type=before, **params).fit(table())
-    expected = tiny(name, device=device, score_type=score_type, **params).fit(table())
+    detector = deepcopy(fitted(name, device, score_type=before, **params))
+    expected = fitted(name, device, score_type=score_type, **params)
     assert_same_scores(detector.set_score_type(score_type, table()), expected)
 
 
@@ -101,11 +136,10 @@ def test_scores_are_those_of_a_training_with_early_stopping(name, score_type, de
 @pytest.mark.parametrize("n_members", [1, 3])
 def test_scores_are_those_of_a_training_with_known_labels(name, n_members, device):
     for score_type in score_types(name):
-        params = {"device": device, "n_members": n_members}
-        detector = tiny(name, score_type=other_than(score_type, name), **params)
-        expected = tiny(name, score_type=score_type, **params)
-        for each in (detector, expected):
-            each.fit(table(), labels=LABELS)
+        before = other_than(score_type, name)
+        detector = fitted_with_labels(name, device, score_type=before, n_members=n_members)
+        detector = deepcopy(detector)
+        expected = fitted_with_labels(name, device, score_type=score_type, n_members=n_members)
         assert_same_scores(detector.set_score_type(score_type, table()), expected)
         assert_same_bits(detector.labels_, expected.labels_)
 
@@ -113,7 +147,7 @@ def test_scores_are_those_of_a_training_with_known_labels(name, n_members, devic
 @every_detector
 def test_all_games_have_the_new_score_type(name, device):
     for score_type in score_types(name):
-        detector = copy_of(fitted(name, device)).set_score_type(score_type, table())
+        detector = deepcopy(fitted(name, device)).set_score_type(score_type, table())
         games = detector.net_.module_.games
         meant = "mahalanobis+neighbors+density" if score_type == "auto" else score_type
         assert {game.score_type for game in games} == {meant}
@@ -145,8 +179,8 @@ def test_set_score_type_does_not_train(device):
 @every_detector
 def test_a_changed_score_type_is_kept_by_pickling_and_cloning(name, device):
     score_type = other_than(tiny(name).score_type, name)
-    detector = copy_of(fitted(name, device)).set_score_type(score_type, table())
-    assert_same_scores(copy_of(detector), detector)
+    detector = deepcopy(fitted(name, device)).set_score_type(score_type, table())
+    assert_same_scores(pickled(detector), detector)
     assert clone(detector).score_type == score_type
 
 
@@ -164,7 +198,7 @@ def test_a_changed_score_type_is_kept_by_pickling_and_cloning(name, device):
     ],
 )
 def test_other_rows_are_rejected_and_change_nothing(name, rows, message, device):
-    detector = copy_of(fitted(name, device))
+    detector = deepcopy(fitted(name, device))
     before = pickle.dumps(detector)
     with pytest.raises(ValueError, match=message):
         detector.set_score_type(other_than(detector.score_type, name), rows)
@@ -174,7 +208,7 @@ def test_other_rows_are_rejected_and_change_nothing(name, rows, message, device)
 @every_detector
 @pytest.mark.parametrize("score_type", ["feature", "", None, 1])
 def test_an_invalid_score_type_is_rejected_and_changes_nothing(name, score_type, device):
-    detector = copy_of(fitted(name, device))
+    detector = deepcopy(fitted(name, device))
     before = pickle.dumps(detector)
     message = f"The 'score_type' parameter of {name}.set_score_type must be a str among"
     with pytest.raises(ValueError, match=message):
@@ -213,13 +247,11 @@ def test_scores_that_are_not_finite_are_rejected_and_change_nothing(device, monk
 
 # -------------------------------------------------------------------------- set_params alone
 
-METHODS = ["score_samples", "decision_function", "predict"]
-
 
 @every_detector
 @pytest.mark.parametrize("method", METHODS)
 def test_set_params_alone_makes_scoring_raise_an_error(name, method, device):
-    detector = copy_of(fitted(name, device))
+    detector = deepcopy(fitted(name, device))
     before = detector.score_type
     score_type = other_than(before, name)
     detector.set_params(score_type=score_type)
@@ -227,14 +259,14 @@ def test_set_params_alone_makes_scoring_raise_an_error(name, method, device):
         f"score_type='{score_type}' was set after this {name} had been fitted with "
         rf"score_type='{before}'\. Call set_score_type\('{score_type}', X\)"
     )
-    for each in (detector, copy_of(detector)):
+    for each in (detector, pickled(detector)):
         with pytest.raises(ValueError, match=message):
             getattr(each, method)(table())
 
 
 @every_detector
 def test_set_params_alone_leaves_codes_reconstructions_and_samples(name, device):
-    expected, detector = fitted(name, device), copy_of(fitted(name, device))
+    expected, detector = fitted(name, device), deepcopy(fitted(name, device))
     detector.set_params(score_type=other_than(detector.score_type, name))
     assert_same_bits(detector.transform(table()), expected.transform(table()))
     assert_same_bits(detector.reconstruct(table()), expected.reconstruct(table()))
@@ -248,7 +280,7 @@ def test_scoring_works_again_after_set_score_type_fit_or_the_old_value(name, dev
     expected = fitted(name, device, score_type=score_type)
 
     def changed():
-        return copy_of(fitted(name, device)).set_params(score_type=score_type)
+        return deepcopy(fitted(name, device)).set_params(score_type=score_type)
 
     assert_same_scores(changed().set_score_type(score_type, table()), expected)
     assert_same_scores(changed().fit(table()), expected)
@@ -260,8 +292,8 @@ def test_scoring_works_again_after_set_score_type_fit_or_the_old_value(name, dev
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_scoring_works_again_after_a_continued_training(name, method, device):
     score_type = other_than(tiny(name).score_type, name)
-    expected = tiny(name, device=device, score_type=score_type, warm_start=True).fit(table())
-    detector = tiny(name, device=device, warm_start=True).fit(table())
+    expected = deepcopy(fitted(name, device, score_type=score_type, warm_start=True))
+    detector = deepcopy(fitted(name, device, warm_start=True))
     detector.set_params(score_type=score_type)
     for each in (detector, expected):
         getattr(each, method)(table())
@@ -271,14 +303,15 @@ def test_scoring_works_again_after_a_continued_training(name, method, device):
 # ---------------------------------------------------------------------- continued training
 
 
+@pytest.mark.usefixtures("one_fold")
 @every_detector
 @pytest.mark.parametrize("n_members", [1, 3])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_training_continues_with_the_new_score_type(name, n_members, method, device):
     score_type = other_than(tiny(name).score_type, name)
-    params = {"device": device, "n_members": n_members, "warm_start": True}
-    expected = tiny(name, score_type=score_type, **params).fit(table())
-    detector = tiny(name, **params).fit(table()).set_score_type(score_type, table())
+    params = {"n_members": n_members, "warm_start": True}
+    expected = deepcopy(fitted(name, device, score_type=score_type, **params))
+    detector = deepcopy(fitted(name, device, **params)).set_score_type(score_type, table())
     for each in (detector, expected):
         getattr(each, method)(table())
     assert_same_bits(state(detector), state(expected))
@@ -295,14 +328,14 @@ def test_training_rows_are_those_of_the_last_partial_fit(device):
 
 
 def test_the_threshold_can_be_changed_after_the_score_type(device):
-    detector = copy_of(fitted("ALAD", device)).set_score_type("l2", table())
+    detector = deepcopy(fitted("ALAD", device)).set_score_type("l2", table())
     detector.set_threshold(contamination=0.25)
     assert (detector.predict(table()) == -1).sum() == 12
 
 
 @every_detector
 def test_other_rows_than_the_training_rows_are_rejected(name, device):
-    detector = tiny(name, device=device).fit(table())
+    detector = deepcopy(fitted(name, device))
     before = pickle.dumps(detector)
     for other in (table(seed=1), table()[::-1]):
         with pytest.raises(ValueError, match="pass the training rows, in the same order"):

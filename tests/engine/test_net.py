@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -363,3 +364,46 @@ def test_the_networks_are_compiled_on_request(device, monkeypatch):
     assert len(networks) == 5
     assert [id(network) for network, _ in compiled] == [id(network) for network in networks]
     assert all(how == {"dynamic": True} for _, how in compiled)
+
+
+def tensors(net):
+    """All tensors of the module and of the optimizer."""
+    states = net.optimizer_.state.values()
+    moments = [value for moment in states for value in moment.values() if torch.is_tensor(value)]
+    return [*net.module_.state_dict().values(), *moments]
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_a_copy_shares_no_tensors_and_trains_like_its_original(n_members, device):
+    detector = tiny("ALAD", device=device, n_members=n_members).fit(table())
+    copied, pickled = deepcopy(detector), pickle.loads(pickle.dumps(detector))
+    storages, others = (
+        {tensor.untyped_storage().data_ptr() for tensor in tensors(each.net_)}
+        for each in (detector, copied)
+    )
+    assert not storages & others
+    before = state(detector)
+    assert_same_bits(state(copied), before)
+    for each in (copied, pickled):
+        each.partial_fit(table())
+    assert_same_bits(state(copied), state(pickled))
+    assert_same_bits(state(detector), before)
+
+
+class StoringLinear(nn.Linear):
+    """Layer that stores a tensor with a gradient function, which torch cannot copy."""
+
+    def forward(self, x):
+        self.doubled = 2 * self.weight
+        return nn.functional.linear(x, self.doubled, self.bias)
+
+
+def test_layers_can_store_what_they_compute(device, monkeypatch):
+    monkeypatch.setattr(nn, "Linear", StoringLinear)
+    detector = tiny("WAE", device=device).fit(table())
+    layers = [m for m in detector.net_.module_.modules() if isinstance(m, StoringLinear)]
+    assert any(not layer.doubled.is_leaf for layer in layers)
+    before = state(detector)
+    continued = deepcopy(detector).partial_fit(table())
+    assert continued.n_iter_ == 3
+    assert_same_bits(state(detector), before)
