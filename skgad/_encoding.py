@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 #: Values that differ by less than this fraction of the largest value of their column are the same.
 ROUNDING = 10 * np.finfo(np.float64).eps
 
+#: Largest number of decimals that numbers are rounded to.
+MAX_DECIMALS = 6
+
 
 @dataclass(frozen=True)
 class FrequencyCode:
@@ -212,3 +215,15 @@ def widened(intervals, tolerance):
     lower[1:] = np.maximum(lower[1:], middle)
     upper[:-1] = np.minimum(upper[:-1], middle)
     return np.column_stack([lower, upper])
+
+
+def n_decimals(values, precision=ROUNDING):
+    """Number of decimals that all of the values have, up to their relative precision.
+
+    None if these are more than 6.
+    """
+    tolerance = precision * np.abs(values)
+    for n in range(MAX_DECIMALS + 1):
+        if (np.abs(values.round(n) - values) <= tolerance).all():
+            return n
+    return None

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
+from .._encoding import n_decimals
 from .data import to_floats
 from .finished import DensityScore, evenly
 from .one_hot_groups import find_groups
@@ -29,9 +30,6 @@ N_QUANTILES = 513
 
 #: Largest number of values of a column that only takes some values.
 MAX_VALUES = 256
-
-#: Largest number of decimals that numbers are rounded to.
-MAX_DECIMALS = 6
 
 
 class RowSampler:
@@ -153,7 +151,7 @@ class Column:
         probabilities = np.linspace(0, 1, N_QUANTILES)
         self.seen = np.quantile(seen, probabilities, method=method)
         self.generated = np.quantile(generated, probabilities)
-        self.decimals = n_decimals(values)
+        self.decimals = n_decimals(values, np.finfo(np.float32).eps)
 
     def match(self, x, rng):
         """Values of the training rows at the ranks that `x` has among generated rows."""
@@ -170,12 +168,3 @@ class Column:
             middles = (self.values[1:] + self.values[:-1]) / 2
             return self.values[np.searchsorted(middles, matched)]
         return matched if self.decimals is None else matched.round(self.decimals)
-
-
-def n_decimals(values):
-    """Number of decimals that float32 values have, or None if they have many."""
-    tolerance = np.finfo(np.float32).eps * np.abs(values)
-    for n in range(MAX_DECIMALS + 1):
-        if (np.abs(values.round(n) - values) <= tolerance).all():
-            return n
-    return None

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, StandardScaler
 
+from .._encoding import n_decimals
 from .._frames import is_missing
 from ._piecewise import PiecewiseLinearEncoder
 
@@ -50,6 +51,10 @@ class NumberEncoder:
             return self
         numbers = self._to_floats(columns)
         self._ranges = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
+        self._decimals = [
+            None if name in self._origins else n_decimals(column[~np.isnan(column)])
+            for name, column in zip(self.names, numbers.T, strict=True)
+        ]
         # A value that is missing only after fit is imputed without an indicator.
         self._indicator = MissingIndicator(error_on_new=False).fit(numbers)
         # The scaler sees arrays, not frames with other names, if frames are the global default.
@@ -93,6 +98,9 @@ class NumberEncoder:
         numbers = self._scaler.inverse_transform(scaled)
         if clip:
             numbers = np.clip(numbers, *self._ranges)
+        for j, decimals in enumerate(self._decimals):
+            if decimals is not None:
+                numbers[:, j] = numbers[:, j].round(decimals)
         with_missing = self._indicator.features_
         numbers[:, with_missing] = np.where(indicators > 0.5, np.nan, numbers[:, with_missing])
         return {

@@ -6,8 +6,9 @@ from common import DETECTORS, tiny
 from sklearn.mixture import GaussianMixture
 
 from skgad import ALAD, WALDO, Autoencoder
+from skgad._encoding import n_decimals
 from skgad.engine.finished import fit_mixture
-from skgad.engine.sampling import CodeMixture, Column, n_decimals
+from skgad.engine.sampling import CodeMixture, Column
 
 SAMPLING = [name for name in DETECTORS if tiny(name).game_class.can("sample")]
 
@@ -191,4 +192,5 @@ def test_ranks_are_matched_and_ties_are_broken_at_random():
     ],
 )
 def test_decimals_are_counted(values, expected):
-    assert n_decimals(np.float32(values).astype(float)) == expected
+    single = np.float32(values).astype(float)
+    assert n_decimals(single, np.finfo(np.float32).eps) == expected

@@ -300,8 +300,8 @@ def test_sample_passes_further_arguments_to_the_detector():
     rows = detector.sample(9, latent="prior", random_state=0)
     Z = detector.detector_.sample(9, latent="prior", random_state=0)
     pd.testing.assert_frame_equal(rows, detector.encoder_.inverse_transform(Z))
-    with pytest.raises(TypeError, match="latent"):
-        TabularDetector(tiny("ALAD")).fit(X).sample(latent="prior")
+    with pytest.raises(TypeError, match="way"):
+        TabularDetector(tiny("ALAD")).fit(X).sample(way="prior")
 
 
 def test_a_pickled_detector_gives_the_same_results():
