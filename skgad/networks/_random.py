@@ -49,10 +49,11 @@ def as_member(k: int) -> Iterator[None]:
 
 def default_generator(device: torch.device) -> torch.Generator:
     """Return torch's default generator of a device."""
-    if device.type == "cuda":
-        index = torch.cuda.current_device() if device.index is None else device.index
-        return torch.cuda.default_generators[index]
-    return torch.default_generator
+    if device.type == "cpu":
+        return torch.default_generator
+    backend = torch.get_device_module(device)
+    current = backend.current_device()  # which initializes the generators
+    return backend.default_generators[current if device.index is None else device.index]
 
 
 def cpu_generators(n_members: int) -> list[torch.Generator]:
