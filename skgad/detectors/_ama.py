@@ -105,7 +105,7 @@ class AMAGame(EncoderDecoderGame):
 
         The slopes are those at random points between the pairs ``(x, x)`` and ``(x, x_hat)``.
         """
-        between = torch.lerp(x, x_hat, rand_like(x[..., :1]))
+        between = torch.lerp(x, x_hat.to(x), rand_like(x[..., :1]))
         _, slopes = vjp(lambda *pair: self.critic(*pair).sum(), (x, between), create_graph=True)
         slopes = torch.cat(slopes, dim=-1)
         if self.gradient_penalty == "per_pixel":
