@@ -305,7 +305,15 @@ class DivergenceError(ValueError):
             f"Training diverged: the loss of the {whose} was {loss} in epoch {epoch}. Scale the "
             "features, unless they are encoded, as with encoding='standard', or lower the learning "
             "rate 'lr'. callbacks=[skorch.callbacks.GradientNormClipping(1.0)] can help, too."
+            + ("" if member is None else OTHER_MEMBERS)
         )
+
+
+#: What a user can do if only one of several members diverges.
+OTHER_MEMBERS = (
+    " If only this member diverges, another 'random_state' gives it other initial weights, and a "
+    "smaller 'n_members' leaves out the last members."
+)
 
 
 #: Parameters of the net that a detector sets from parameters of its own.

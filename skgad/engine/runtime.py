@@ -102,6 +102,31 @@ def full_precision(device):
                 torch.backends.cudnn.conv.fp32_precision = before
 
 
+@contextmanager
+def memory_explained(device, name, **params):
+    """Name the parameters that need less memory if the block uses up that of the device.
+
+    Parameters
+    ----------
+    device : torch.device
+        Device of the networks.
+    name : str
+        Class of the detector.
+    **params : dict
+        The parameters, with their values.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        values = ", ".join(f"{param}={value}" for param, value in params.items())
+        message = (
+            f"{name} has used up the memory of {device} with {values}. Decrease "
+            f"{' or '.join(map(repr, params))}, or set device='cpu'."
+        )
+        # The traceback would keep the tensors of its frames.
+        raise MemoryError(message) from error.with_traceback(None)
+
+
 def generator_states(device):
     """States of the default generators and of those of the members."""
     defaults = {d.type: default_generator(d) for d in generating_devices(device)}
