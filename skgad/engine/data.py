@@ -286,31 +286,37 @@ def to_device(x, device):
     return x.to(device, non_blocking=True)
 
 
-def to_host(parts):
-    """Yield tensors on the host, one after the other, each while the next one is computed.
+def to_host(parts, device):
+    """Yield tensors of a device on the host, each while the device computes the next one.
 
-    Only two tensors are under way at a time, whose pinned memory is used again and again.
+    Only two of them are under way at a time, so their pinned memory is used again and again.
     """
+    if device.type != "cuda":
+        yield from (part.cpu() for part in parts)
+        return
     before = None
     for part in parts:
-        if part.device.type != "cuda":
-            yield part.cpu()
-            continue
-        copy = torch.empty_like(part, device="cpu", pin_memory=True)
-        copy.copy_(part, non_blocking=True)
-        is_done = torch.cuda.Event()
-        is_done.record(torch.cuda.current_stream(part.device))
+        copy = start_copy(part)
         if before is not None:
-            yield finished(*before)
-        before = copy, is_done
+            yield finish_copy(*before)
+        before = copy
     if before is not None:
-        yield finished(*before)
+        yield finish_copy(*before)
 
 
-def finished(x, event):
-    """Tensor after an event of its device."""
-    event.synchronize()
-    return x
+def start_copy(x):
+    """Start to copy a tensor to pinned memory; return the copy and the event of its completion."""
+    copy = torch.empty_like(x, device="cpu", pin_memory=True)
+    copy.copy_(x, non_blocking=True)
+    is_done = torch.cuda.Event()
+    is_done.record(torch.cuda.current_stream(x.device))
+    return copy, is_done
+
+
+def finish_copy(copy, is_done):
+    """Copy whose completion has been waited for."""
+    is_done.synchronize()
+    return copy
 
 
 def sample_as_float(table):

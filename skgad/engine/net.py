@@ -56,6 +56,11 @@ class AdversarialNet(NeuralNet):
     **kwargs : dict
         Further parameters of :class:`skorch.NeuralNet`.
 
+    Attributes
+    ----------
+    eager_reason_ : str or None
+        Why the steps of the last training were not captured as a CUDA graph. None if they were.
+
     Notes
     -----
     ``train_step`` is overridden rather than ``train_step_single``, whose closure would zero all

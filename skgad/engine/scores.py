@@ -58,7 +58,8 @@ def map_rows(ensemble, table, function, positions=None, dim=0):
         one_thread,
         full_precision(ensemble.device),
     ):
-        parts = to_host(map(function, blocks(table, n, ensemble.device, positions)))
+        device = ensemble.device
+        parts = to_host(map(function, blocks(table, n, device, positions)), device)
         first = next(parts)
         # Collecting many small results would fragment the memory.
         shape = (*first.shape[:dim], n_rows, *first.shape[dim + 1 :])

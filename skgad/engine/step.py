@@ -240,10 +240,10 @@ class CUDARecorder:
         states = [generator.clone_state() for generator in generators]
         current = torch.cuda.current_stream(self.device)
         try:
-            with torch.cuda.graph(graph, stream=self.stream):
+            with torch.cuda.device(self.device), torch.cuda.graph(graph, stream=self.stream):
                 result = function()
         except BaseException:
-            # torch leaves the stream current and the generators in the capture.
+            # torch leaves the side stream current, and the generators as during a capture.
             torch.cuda.set_stream(current)
             for generator, state in zip(generators, states, strict=True):
                 generator.graphsafe_set_state(state)

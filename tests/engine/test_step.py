@@ -2,6 +2,8 @@
 
 import pickle
 import threading
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,10 +23,11 @@ from skorch.callbacks import Callback, GradientNormClipping
 from torch import nn
 
 import skgad.engine.net
+import skgad.engine.step
 from skgad.callbacks import WeightAveraging
 from skgad.engine.data import Rows
-from skgad.engine.step import MAX_GRAPHS, N_WARM_UP
-from skgad.networks._random import current_generators
+from skgad.engine.step import MAX_GRAPHS, N_WARM_UP, CUDARecorder
+from skgad.networks._random import current_generators, member_generators
 
 
 class FakeRecorder:
@@ -322,6 +325,91 @@ def test_an_unknown_optimizer_is_an_obstacle(fakes):
 def test_a_training_on_the_cpu_is_played():
     detector = tiny("ALAD", device="cpu").fit(table())
     assert "CUDA devices only" in detector.net_.eager_reason_
+
+
+# ------------------------------------------------------------------------------------ CUDA
+
+
+class FakeCUDA:
+    """The functions of ``torch.cuda`` that a recorder calls, in a log."""
+
+    def __init__(self, monkeypatch):
+        self.log, self.current = [], "main"
+        monkeypatch.setattr(skgad.engine.step, "default_generator", lambda _: self.generator("own"))
+        for name in ("Stream", "CUDAGraph", "graph", "stream", "device"):
+            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda device: self.Stream("main"))
+        monkeypatch.setattr(torch.cuda, "set_stream", lambda s: self.log.append(f"set {s.name}"))
+
+    def Stream(self, name):
+        name = "side" if isinstance(name, torch.device) else name
+        waits = lambda other: self.log.append(f"{name} waits for {other.name}")  # noqa: E731
+        return SimpleNamespace(name=name, wait_stream=waits)
+
+    def CUDAGraph(self):
+        return SimpleNamespace(
+            replay=lambda: self.log.append("replay"),
+            register_generator_state=lambda g: self.log.append(f"register {g.name}"),
+        )
+
+    def generator(self, name):
+        restore = lambda state: self.log.append(f"{name} restored to {state}")  # noqa: E731
+        return SimpleNamespace(
+            name=name, clone_state=lambda: f"state of {name}", graphsafe_set_state=restore
+        )
+
+    @contextmanager
+    def graph(self, graph, stream):
+        self.log.append(f"capture on {stream.name}")
+        yield
+
+    @contextmanager
+    def stream(self, stream):
+        self.log.append(f"on {stream.name}")
+        yield
+        self.log.append("back")
+
+    @contextmanager
+    def device(self, device):
+        yield
+
+
+def test_steps_are_warmed_up_on_a_side_stream(monkeypatch):
+    cuda = FakeCUDA(monkeypatch)
+    assert CUDARecorder(torch.device("cuda")).warm_up(lambda: cuda.log.append("step") or 5) == 5
+    assert cuda.log == [
+        "side waits for main",
+        "on side",
+        "step",
+        "back",
+        "main waits for side",
+    ]
+
+
+def test_the_generators_of_the_members_belong_to_a_graph(monkeypatch):
+    cuda = FakeCUDA(monkeypatch)
+    members = [{"cuda": cuda.generator(f"member {k}")} for k in range(2)]
+    with member_generators(members):
+        replay, result = CUDARecorder(torch.device("cuda")).capture(lambda: "losses")
+    replay()
+    assert result == "losses"
+    assert cuda.log == ["register member 0", "register member 1", "capture on side", "replay"]
+
+
+def test_a_failed_capture_leaves_neither_the_side_stream_nor_other_generators(monkeypatch):
+    cuda = FakeCUDA(monkeypatch)
+
+    def fail():
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    members = [{"cuda": cuda.generator("member 0")}]
+    with member_generators(members), pytest.raises(RuntimeError, match="not permitted"):
+        CUDARecorder(torch.device("cuda")).capture(fail)
+    assert cuda.log[-3:] == [
+        "set main",
+        "own restored to state of own",
+        "member 0 restored to state of member 0",
+    ]
 
 
 # -------------------------------------------------------------------------------- the rest
