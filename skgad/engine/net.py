@@ -231,7 +231,7 @@ class AdversarialNet(NeuralNet):
             total = total + mean if is_read else mean
         return {"loss": total, "y_pred": None}
 
-    def play(self, x, labels):
+    def _play(self, x, labels):
         """Play one mini-batch, and return ``(player, loss)`` of each move."""
         moves = self.module_.play(x, labels)
         losses = []

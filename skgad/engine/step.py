@@ -34,7 +34,7 @@ class Step:
     Parameters
     ----------
     net : AdversarialNet
-        The net that is trained. Its method `play` plays a mini-batch.
+        The net that is trained. Its method `_play` plays a mini-batch.
     recorder : object or None
         Captures functions, such as a :class:`CUDARecorder`. None if steps are only played.
 
@@ -137,7 +137,7 @@ class Step:
     def _play(self, x, labels):
         """Play a mini-batch, with the averages of the weights unless callbacks update them."""
         with self._tensors_as_rates():
-            moves = self.net.play(x, labels)
+            moves = self.net._play(x, labels)
         if self.has_averaged:
             for callback in self.averaging:
                 callback.update()

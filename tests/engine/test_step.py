@@ -19,6 +19,7 @@ from common import (
     tiny,
 )
 from engine_common import ROWS, initialized_net
+from image_common import image_detector, pixels
 from skorch.callbacks import Callback, GradientNormClipping
 from torch import nn
 
@@ -448,6 +449,16 @@ def test_own_modules_of_several_members_are_captured_or_played(fakes):
     params = {"networks": Family(), "n_members": 2, "device": "cpu", "max_epochs": 5}
     captured = tiny("Autoencoder", **params).fit(table())
     played = tiny("Autoencoder", **params, **PLAYED).fit(table())
+    assert_same_training(captured, played)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_convolutions_are_captured(n_members, fakes):
+    params = {"n_members": n_members, "max_epochs": 5, "batch_size": 16}
+    captured = image_detector("WAE", "cpu", **params).fit(pixels())
+    played = image_detector("WAE", "cpu", **params, **PLAYED).fit(pixels())
+    assert captured.net_.eager_reason_ is None
+    assert fakes[0].n_captured > 0
     assert_same_training(captured, played)
 
 
