@@ -18,7 +18,7 @@ from ..networks._random import current_generators, default_generator, member_gen
 _torch_lock = threading.RLock()
 
 #: What torch's setting of the precision was when the first of several blocks changed it.
-_precisions = []
+_precisions: list[str] = []
 _precision_lock = threading.Lock()
 
 #: Packages whose lines mean nothing to the user who reads a warning.
