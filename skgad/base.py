@@ -3,6 +3,7 @@
 from .detectors import BaseDetector, LabelledDetector
 from .engine.game import EncoderDecoderGame, Game
 from .engine.gradients import input_gradient
+from .engine.labels import rows_with
 from .engine.losses import call_fake, call_real
 from .engine.net import AdversarialNet
 from .networks import build
@@ -20,4 +21,5 @@ __all__ = [
     "input_gradient",
     "rand_like",
     "randn_like",
+    "rows_with",
 ]

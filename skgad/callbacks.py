@@ -2,8 +2,8 @@
 
 from typing import Any, Self
 
+import torch
 from skorch.callbacks import Callback
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 __all__ = ["WeightAveraging"]
 
@@ -39,6 +39,7 @@ class WeightAveraging(Callback):
     """
 
     n_updates_: int
+    capturable = True
 
     def __init__(self, decay: float = 0.999, warm_up: bool = True):
         self.decay = decay
@@ -60,24 +61,36 @@ class WeightAveraging(Callback):
         self._buffers = list(
             zip(ensemble.averaged_game.buffers(), ensemble.game.buffers(), strict=True)
         )
+        # A tensor, because a captured step repeats numbers.
+        self._shares = [torch.zeros((), device=ensemble.device)] * len(self._weights)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Count the mini-batches of a checkpoint that was loaded."""
         if self.n_updates_ == 0:
             self.n_updates_ = sum(row["train_batch_count"] for row in net.history[:-1])
 
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Compute the share of the weights of this mini-batch."""
+        if training:
+            decay = self.decay
+            if self.warm_up:
+                decay = min(decay, (1 + self.n_updates_) / (10 + self.n_updates_))
+            self._shares[0].fill_(1 - decay)
+
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Update the averages."""
-        if not training:
-            return
-        decay = self.decay
-        if self.warm_up:
-            decay = min(decay, (1 + self.n_updates_) / (10 + self.n_updates_))
-        get_ema_multi_avg_fn(decay)(self._averages, self._weights, None)
+        """Update the averages, unless the training step has done so."""
+        if training:
+            if not net.step_.has_averaged:
+                self.update()
+            self.n_updates_ += 1
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the averages towards the weights, and copy the buffers."""
+        torch._foreach_lerp_(self._averages, self._weights, self._shares)
         for average, current in self._buffers:
             average.copy_(current)
-        self.n_updates_ += 1
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Release the tensors: they belong to the module and are pickled with it."""
-        del self._weights, self._averages, self._buffers
+        del self._weights, self._averages, self._buffers, self._shares

@@ -14,6 +14,7 @@ from .._sklearn_compat import Interval, RealNotInt, StrOptions
 from ..engine.corruption import replace_some_values
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
+from ..engine.labels import rows_with
 from ..networks import build, spectrally_normalized
 from ..networks._build import image_shape
 from ..networks._random import rand_like, randn_like
@@ -31,6 +32,9 @@ class AMAGame(EncoderDecoderGame):
 
     players = {"critic": ("critic",), "autoencoder": ("encoder", "decoder")}
 
+    #: Whether no negatives are made yet. Known without waiting for the device, unlike the buffer.
+    is_warm_up = False
+
     def __init__(self, networks, n_features, **params):
         super().__init__(**params)
         latent_dim = self.latent_dim
@@ -47,10 +51,11 @@ class AMAGame(EncoderDecoderGame):
 
     def play(self, x, labels=None):
         E, G, D = self.encoder, self.decoder, self.critic
-        labels = x.new_zeros(x.shape[-2]) if labels is None else labels
-        is_negative = labels == -1
-        x, x_neg = x[..., ~is_negative, :], x[..., is_negative, :]
-        x_neg = x_neg if x_neg.shape[-2] else self.make_negatives(x)
+        outliers = None if labels is None else rows_with(labels, -1)
+        if outliers is None:
+            x_neg = self.make_negatives(x)
+        else:
+            x, x_neg = x[..., rows_with(labels, 0, 1), :], x[..., outliers, :]
         z = E(torch.cat([x, x_neg], dim=-2))
         z_x = z[..., : x.shape[-2], :]
         x_mix, z_mix = self.interpolate(x, z_x)
@@ -69,13 +74,15 @@ class AMAGame(EncoderDecoderGame):
         loss = -(weight * D(rows, mirrored)).sum(-1)
         yield "autoencoder", loss + self.regularization_weight * z_x.norm(dim=-1).mean(-1)
 
+    @property
+    def phase(self):
+        """Whether negatives are made."""
+        return self.negatives is not None and not self.is_warm_up
+
     @torch.no_grad()
     def make_negatives(self, x):
         """Make rows that are atypical of the mini-batch. There are none during the warm-up."""
-        if self.negatives is None:
-            return x[..., :0, :]
-        if self.warm_up_left.max() > 0:  # the same for all members
-            self.warm_up_left -= 1
+        if not self.phase:
             return x[..., :0, :]
         n_rows = math.ceil(NEGATIVES_PER_ROW * x.shape[-2])
         if self.negatives == "replaced":
@@ -98,7 +105,7 @@ class AMAGame(EncoderDecoderGame):
 
         The slopes are those at random points between the pairs ``(x, x)`` and ``(x, x_hat)``.
         """
-        between = torch.lerp(x, x_hat, rand_like(x[..., :1]))
+        between = torch.lerp(x, x_hat.to(x), rand_like(x[..., :1]))
         _, slopes = vjp(lambda *pair: self.critic(*pair).sum(), (x, between), create_graph=True)
         slopes = torch.cat(slopes, dim=-1)
         if self.gradient_penalty == "per_pixel":
@@ -176,7 +183,7 @@ def draw_atypical_codes(z, n_codes, where, delta):
 
 
 class WarmUp(Callback):
-    """Set the number of mini-batches without negatives at the start of a first training.
+    """Make no negatives in the first mini-batches of a first training.
 
     Parameters
     ----------
@@ -184,18 +191,31 @@ class WarmUp(Callback):
         Number of epochs if it is an int, proportion of the training if it is a float.
     """
 
+    capturable = True
+
     def __init__(self, duration):
         self.duration = duration
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Count the mini-batches."""
-        if net.history:
-            return
-        n_epochs = self.duration
-        if isinstance(n_epochs, Real) and not isinstance(n_epochs, Integral):
-            n_epochs = n_epochs * net.max_epochs
-        n_batches = round(n_epochs * len(net.get_iterator(X, training=True)))
-        net.module_.game.warm_up_left.fill_(n_batches)
+        """Count the mini-batches, or continue the count of an earlier training."""
+        game = net.module_.game
+        if not net.history:
+            n_epochs = self.duration
+            if isinstance(n_epochs, Real) and not isinstance(n_epochs, Integral):
+                n_epochs = n_epochs * net.max_epochs
+            game.warm_up_left.fill_(round(n_epochs * len(net.get_iterator(X, training=True))))
+        self.n_left_ = int(game.warm_up_left.max())  # the same for all members
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Tell the game whether the warm-up is over."""
+        if training:
+            net.module_.game.is_warm_up = self.n_left_ > 0
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        """Count the mini-batch, unless known outliers took the place of negatives."""
+        if training and self.n_left_ and rows_with(batch[1], -1) is None:
+            self.n_left_ -= 1
+            net.module_.game.warm_up_left -= 1
 
 
 class AMA(LabelledDetector):

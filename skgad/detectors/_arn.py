@@ -17,6 +17,7 @@ from ..engine.corruption import replace_values
 from ..engine.data import sample_as_float
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import Game
+from ..engine.labels import rows_with
 from ..engine.one_hot_groups import column_positions, find_groups
 from ..engine.runtime import warn
 from ..networks import build
@@ -84,21 +85,26 @@ class ARNGame(Game):
 
     def play(self, x, labels=None):
         D = self.discriminator
-        labels = x.new_zeros(x.shape[-2]) if labels is None else labels
-        is_normal = labels >= 0
-        y = is_normal.to(x).expand(x.shape[:-1])
-        self.update_moments(x[..., is_normal, :])
+        labels = torch.zeros(x.shape[-2]) if labels is None else labels
+        normal, outliers = rows_with(labels, 0, 1), rows_with(labels, -1)
+        y = x.new_ones(x.shape[:-1])
+        if outliers is not None:
+            y[..., outliers] = 0
+        self.update_moments(x[..., normal, :])
         start = replace_values(x, self.replaced) if self.replaced else x
         mean, log_var = self.posterior(start)
         z = mean + (log_var / 2).exp() * randn_like(mean)
         x_z, x_v = self.draw_variants(z)
-        x_v = torch.where(is_normal[:, None], x_v, x_z)  # noise would not make an outlier normal
+        if outliers is not None:  # noise would not make an outlier normal
+            x_v = torch.where(y[..., None] == 1, x_v, x_z)
 
         real, variant = D.judge((x,), (x_v,))
         yield (
             "discriminator",
-            sum_of_class_means(cross_entropy(real, self.noisy_targets(y)), is_normal)
-            + self.mean_over_variants(cross_entropy(variant, self.noisy_targets(1 - y)), is_normal),
+            sum_of_class_means(cross_entropy(real, self.noisy_targets(y)), normal, outliers)
+            + self.mean_over_variants(
+                cross_entropy(variant, self.noisy_targets(1 - y)), normal, outliers
+            ),
         )
 
         target = y if self.objective == "adversarial" else 1 - y
@@ -108,13 +114,13 @@ class ARNGame(Game):
             + self.reconstruction_weight * (x - x_z).square().mean(-1)
             + self.current_kl_weight() * kl / x.shape[-1]
         )
-        yield "generator", self.mean_over_variants(loss, is_normal)
+        yield "generator", self.mean_over_variants(loss, normal, outliers)
 
-    def mean_over_variants(self, loss, is_normal):
+    def mean_over_variants(self, loss, normal, outliers):
         """Mean over the rows whose variants take part: normal rows, or both classes."""
         if self.supervised_players == "both":
-            return sum_of_class_means(loss, is_normal)
-        return loss[..., is_normal].mean(-1)
+            return sum_of_class_means(loss, normal, outliers)
+        return loss[..., normal].mean(-1)
 
     def posterior(self, x):
         """Mean and logarithm of the variance of the code of each row."""
@@ -161,7 +167,7 @@ class ARNGame(Game):
         values = x.sigmoid() if self.output_activation == "sigmoid" else x
         if self.categorical_groups:
             values = values.clone()
-            for group in self.categorical_groups:
+            for group in map(as_slice, self.categorical_groups):
                 values[..., group] = choose(x[..., group], group)
         return values
 
@@ -250,11 +256,16 @@ class ARNGame(Game):
         return (x - self.expected_variant(x)).square().mean()
 
 
-def sum_of_class_means(loss, is_normal):
+def sum_of_class_means(loss, normal, outliers):
     """Mean over the normal rows, plus the mean over the known outliers if there are any."""
-    if is_normal.all():
-        return loss.mean(-1)
-    return loss[..., is_normal].mean(-1) + loss[..., ~is_normal].mean(-1)
+    mean = loss[..., normal].mean(-1)
+    return mean if outliers is None else mean + loss[..., outliers].mean(-1)
+
+
+def as_slice(group):
+    """Adjacent columns as a slice, because a list of columns would be copied to the device."""
+    start, stop = group[0], group[-1] + 1
+    return slice(start, stop) if [*group] == [*range(start, stop)] else group
 
 
 def gaussian_kl(mean, log_var):

@@ -59,6 +59,7 @@ from ..engine.runtime import (
     draw_seeds,
     generator_states,
     isolated_torch_state,
+    memory_explained,
     warn,
 )
 from ..engine.sampling import RowSampler
@@ -275,6 +276,8 @@ class BaseDetector(
         ValueError
             If `X` is not a table of finite numbers with at least two rows, or if a loss or a
             score becomes infinite or NaN. An earlier fit is then kept.
+        MemoryError
+            If the memory of the device is used up. An earlier fit is then kept.
 
         Warns
         -----
@@ -309,10 +312,12 @@ class BaseDetector(
         return self._fit(X, y, resume=hasattr(self, "net_"), n_epochs=1)
 
     def _fit(self, X, y=None, *, resume, n_epochs=None, schedule="constant", labels=None):
-        with self._restored_on_failure():
+        device = choose_device(self.device, self.net_.module_.device if resume else None)
+        sizes = {"batch_size": self.batch_size, "n_members": self.n_members}
+        memory = memory_explained(device, type(self).__name__, **sizes)
+        with self._restored_on_failure(), memory:
             table = check_table(self, X, reset=not resume)
             labels = check_known_labels(labels, table.shape[0])
-            device = choose_device(self.device, self.net_.module_.device if resume else None)
             seeds = self._seeds if resume else draw_seeds(self.random_state, self.n_members)
             all_rows = Rows(table, labels, device)
             rows, held_out = all_rows, None
@@ -783,6 +788,8 @@ class LabelledDetector(BaseDetector):
             If `X` is not a table of finite numbers with at least two rows, if `labels` contain
             other values or only -1, or if a loss or a score becomes infinite or NaN. An earlier
             fit is then kept.
+        MemoryError
+            If the memory of the device is used up. An earlier fit is then kept.
 
         Warns
         -----

@@ -17,24 +17,20 @@ from ..engine.game import EncoderDecoderGame
 from ..engine.losses import call_fake, call_real
 from ..engine.runtime import warn
 from ..networks import build
-from ..networks._random import cpu_generators, random_positions
+from ..networks._random import cpu_generators, rand_like, randn_like, random_positions
 from ._base import BaseDetector
 
 
-def normal(generator, shape):
-    """Draw from N(0, I)."""
-    return torch.randn(shape, generator=generator)
-
-
-def uniform(generator, shape):
+def uniform_like(x):
     """Draw from U(-1, 1)."""
-    return 2 * torch.rand(shape, generator=generator) - 1
+    return 2 * rand_like(x) - 1
 
 
 #: Takes a generator and a shape, and returns draws of this shape.
 Penalty = Callable[[torch.Generator, tuple[int, int]], ArrayLike | torch.Tensor]
 
-PENALTIES = {"normal": normal, "uniform": uniform}
+#: Penalty distributions with a name, drawn on the device of the rows.
+PENALTIES = {"normal": randn_like, "uniform": uniform_like}
 
 
 class RCGANGame(EncoderDecoderGame):
@@ -54,7 +50,7 @@ class RCGANGame(EncoderDecoderGame):
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.d_xz = build(networks, "d_xz", "discriminator", n_features, latent_dim)
         self.d_xx = build(networks, "d_xx", "discriminator", n_features, n_features)
-        fixed = None if size is None else self.draw_penalty((size, n_features))
+        fixed = None if size is None else self.draw_penalty(torch.empty(size, n_features))
         self.register_buffer("fixed_penalty", fixed)
 
     @classmethod
@@ -100,15 +96,20 @@ class RCGANGame(EncoderDecoderGame):
         if self.fixed_penalty is not None:
             rows = random_positions(self.penalty_size, x.shape[:-1], x.device)
             return self.fixed_penalty.take_along_dim(rows[..., None], dim=-2)
-        if not self.leading_shape:
-            return self.draw_penalty(tuple(x.shape)).to(x)
-        generators = cpu_generators(len(x))
-        return torch.stack([self.draw_penalty(tuple(x.shape[1:]), g) for g in generators]).to(x)
+        return self.draw_penalty(x)
 
-    def draw_penalty(self, shape, generator=torch.default_generator):
-        """Draw new rows of the penalty distribution for one member, on the CPU."""
-        draw = PENALTIES[self.penalty] if isinstance(self.penalty, str) else self.penalty
-        t = torch.as_tensor(draw(generator, shape), dtype=torch.float32)
+    def draw_penalty(self, x):
+        """Draw one new row of the penalty distribution for each row of ``x``."""
+        if isinstance(self.penalty, str):
+            return self.penalty_scale * PENALTIES[self.penalty](x)
+        if not self.leading_shape:
+            return self.call_penalty(tuple(x.shape), torch.default_generator).to(x)
+        generators = cpu_generators(len(x))
+        return torch.stack([self.call_penalty(tuple(x.shape[1:]), g) for g in generators]).to(x)
+
+    def call_penalty(self, shape, generator):
+        """Draw the rows of one member with the function of the user, on the CPU."""
+        t = torch.as_tensor(self.penalty(generator, shape), dtype=torch.float32)
         if t.shape != shape:
             raise ValueError(
                 f"penalty(generator, shape) was called with shape={shape}, but it returned an "

@@ -11,6 +11,7 @@ from .._sklearn_compat import Interval, StrOptions
 from .._typing import Float32Array, RandomStateLike
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
+from ..engine.labels import rows_with
 from ..engine.losses import call_fake, call_real
 from ..networks import build
 from ._base import Kind, LabelledDetector
@@ -59,12 +60,13 @@ class WALDOGame(EncoderDecoderGame):
 
     def play(self, x, labels=None):
         E, G_i, G_o, D = self.encoder, self.decoder, self.outlier_decoder, self.discriminator
-        labels = x.new_zeros(x.shape[-2]) if labels is None else labels
+        labels = torch.zeros(x.shape[-2]) if labels is None else labels
         P, U, outliers = split_by_label(labels)
         z_x = E(self.corrupt(x))
 
         if D is not None:
-            z_seen = z_x[..., P if self.prior_on == "positive" else P | U, :]
+            seen = P if self.prior_on == "positive" else rows_with(labels, 0, 1)
+            z_seen = z_x[..., seen, :]
             z = self.prior_scale * self.sample_latent(z_seen)
             prior, codes = D.judge((z,), (z_seen,))
             yield "discriminator", call_real(prior) + call_fake(codes)
@@ -77,7 +79,7 @@ class WALDOGame(EncoderDecoderGame):
             self.update_advantage(e_i[..., P], e_o[..., U])
             e_y = torch.where(e_o < e_i + self.training_advantage[..., None], e_o, e_i)
             loss = e_i[..., P].mean(-1) + e_y[..., U].mean(-1)
-            if outliers.any():
+            if outliers is not None:
                 loss = loss + e_o[..., outliers].mean(-1)
         if D is not None:
             loss = loss + self.prior_weight * call_real(D(z_seen))
@@ -175,16 +177,17 @@ class WALDOGame(EncoderDecoderGame):
 
 
 def split_by_label(labels):
-    """Masks of the known inliers, the unlabeled rows and the known outliers.
+    """Index of the known inliers, of the unlabeled rows and of the known outliers.
 
-    If there are no known inliers, the unlabeled rows take their place, and vice versa.
+    If there are no known inliers, the unlabeled rows take their place, and vice versa. The index of
+    outliers is None if there are none.
     """
-    positive, unlabeled = labels == 1, labels == 0
-    if not positive.any():
+    positive, unlabeled = rows_with(labels, 1), rows_with(labels, 0)
+    if positive is None:
         positive = unlabeled
-    if not unlabeled.any():
+    if unlabeled is None:
         unlabeled = positive
-    return positive, unlabeled, labels == -1
+    return positive, unlabeled, rows_with(labels, -1)
 
 
 def error(x, x_hat):

@@ -30,6 +30,8 @@ class LearningRateSchedule(Callback):
         Number of mini-batches of the training.
     """
 
+    capturable = True
+
     def __init__(self, schedule, n_batches):
         self.schedule = schedule
         self.n_batches = n_batches

@@ -111,6 +111,11 @@ class Rows(Dataset):
                     self.store[part] = torch.tensor(rows)
                 self.labels = torch.tensor(self.known_labels, device=self.device)
 
+    @property
+    def is_on_device(self):
+        """Whether the table is on a device other than the host."""
+        return torch.is_tensor(self.store)
+
     def take(self, positions):
         """Subset of the rows, without a copy of the table."""
         subset = copy(self)
@@ -159,11 +164,31 @@ class Rows(Dataset):
             rows, labels = self[index.ravel()]
             return rows.unflatten(0, index.shape), labels[: index.shape[1]]
         index = self.positions[index]
-        if torch.is_tensor(self.store):
+        if self.is_on_device:
             index = torch.from_numpy(index).to(self.device)
             return to_floats(self.store[index], self.device), self.labels[index]
         labels = torch.as_tensor(self.labels[index])
         return to_floats(self.store[index], self.device), labels.to(self.device)
+
+    def indices(self, positions):
+        """Indices of the table for :meth:`batch`, which are moved to the table once an epoch."""
+        indices = self.positions[positions]
+        return to_device(torch.from_numpy(indices), self.device) if self.is_on_device else indices
+
+    def batch(self, parts):
+        """Rows of a mini-batch, and their labels on the CPU.
+
+        Parameters
+        ----------
+        parts : list of (ndarray or Tensor, int)
+            Indices of the rows of each label, as :meth:`indices` gives them, with the label. The
+            indices have shape (n_rows,), or (n_members, n_rows) for the rows of each member.
+        """
+        indices = [part for part, _ in parts]
+        index = torch.cat(indices, -1) if self.is_on_device else np.concatenate(indices, axis=-1)
+        rows = to_floats(self.store[index.reshape(-1)], self.device)
+        labels = np.repeat([label for _, label in parts], [part.shape[-1] for part in indices])
+        return rows.unflatten(0, tuple(index.shape)), torch.from_numpy(labels)
 
 
 def group_by_label(labels):
@@ -198,7 +223,8 @@ class BatchLoader:
         self.shuffle = shuffle
         self.own_order = own_order
         all_rows = [np.arange(len(dataset))]
-        groups = getattr(dataset, "groups", all_rows) if shuffle else all_rows
+        self.by_label = shuffle and isinstance(dataset, Rows)
+        groups = dataset.groups if self.by_label else all_rows
         self.smaller_groups, self.largest_group = groups[:-1], groups[-1]
 
     def __len__(self):
@@ -206,22 +232,33 @@ class BatchLoader:
         return max(1, n_full + (n_rest > 1))
 
     def __iter__(self):
+        if not self.by_label:
+            yield from map(self.dataset.__getitem__, self._one_pass(self._ordered))
+            return
+        rows = self.dataset
+        groups = [*self.smaller_groups, self.largest_group]
+        labels = [rows.known_labels[rows.positions[group[0]]] for group in groups]
         streams = [self._repeated(group) for group in self.smaller_groups]
-        for parts in zip(*streams, self._one_pass(), strict=False):
-            yield self.dataset[np.concatenate(parts, axis=-1)]
+        for parts in zip(*streams, self._one_pass(self._indices), strict=False):
+            yield rows.batch([*zip(parts, labels, strict=True)])
 
-    def _one_pass(self):
+    def _one_pass(self, indices):
         """Batches of one pass through the rows of the most frequent label."""
-        group, n_rows = self._ordered(self.largest_group), len(self.largest_group)
+        index, n_rows = indices(self.largest_group), len(self.largest_group)
         bounds = [*range(0, len(self) * self.batch_size, self.batch_size), n_rows]
         for start, stop in zip(bounds, bounds[1:], strict=False):
-            yield group[..., start:stop]
+            yield index[..., start:stop]
 
     def _repeated(self, group):
         """Batches of the rows of another label, pass after pass."""
+        bounds = np.cumsum([0, *map(len, np.array_split(group, -(-len(group) // self.batch_size)))])
         while True:
-            n_batches = -(-len(group) // self.batch_size)
-            yield from np.array_split(self._ordered(group), n_batches, axis=-1)
+            index = self._indices(group)
+            for start, stop in zip(bounds, bounds[1:], strict=False):
+                yield index[..., start:stop]
+
+    def _indices(self, group):
+        return self.dataset.indices(self._ordered(group))
 
     def _ordered(self, group):
         if not self.shuffle:
@@ -235,11 +272,51 @@ def to_floats(rows, device):
     rows = rows.toarray() if sparse.issparse(rows) else rows
     if isinstance(rows, np.ndarray) and rows.dtype != np.uint8:
         rows = rows.astype(np.float32, copy=False)
-    rows = torch.as_tensor(rows, device=device)
+    rows = to_device(torch.as_tensor(rows), torch.device(device))
     if rows.dtype != torch.uint8:
         return rows
     # A GPU would multiply by 1 / 255 if this were a number.
-    return rows / torch.tensor(255.0, device=device)
+    return rows / torch.full((), 255.0, device=rows.device)
+
+
+def to_device(x, device):
+    """Move a tensor to a device. If this is a GPU, the host does not wait for the copy."""
+    if device.type == "cuda" and x.device.type == "cpu":
+        x = x.pin_memory()
+    return x.to(device, non_blocking=True)
+
+
+def to_host(parts, device):
+    """Yield tensors of a device on the host, each while the device computes the next one.
+
+    Only two of them are under way at a time, so their pinned memory is used again and again.
+    """
+    if device.type != "cuda":
+        yield from (part.cpu() for part in parts)
+        return
+    before = None
+    for part in parts:
+        copy = start_copy(part)
+        if before is not None:
+            yield finish_copy(*before)
+        before = copy
+    if before is not None:
+        yield finish_copy(*before)
+
+
+def start_copy(x):
+    """Start to copy a tensor to pinned memory; return the copy and the event of its completion."""
+    copy = torch.empty_like(x, device="cpu", pin_memory=True)
+    copy.copy_(x, non_blocking=True)
+    is_done = torch.cuda.Event()
+    is_done.record(torch.cuda.current_stream(x.device))
+    return copy, is_done
+
+
+def finish_copy(copy, is_done):
+    """Copy whose completion has been waited for."""
+    is_done.synchronize()
+    return copy
 
 
 def sample_as_float(table):

@@ -43,6 +43,9 @@ class Game(nn.Module, ABC):
     leading_shape : tuple of int
         Shape of the leading dimensions: () for the game of one member, and (n_members,) for the
         game of several members.
+    phase : object
+        What the moves depend on besides the rows and their labels, such as whether a warm-up is
+        over. Hashable, and known without reading a tensor. See :ref:`devices`.
 
     Notes
     -----
@@ -78,6 +81,7 @@ class Game(nn.Module, ABC):
     players: ClassVar[dict[str, tuple[str, ...]]]
     score_type: str | None = None
     leading_shape: tuple[int, ...] = ()
+    phase: Any = None
 
     def __init__(self, **params: Any):
         super().__init__()
@@ -143,7 +147,9 @@ class Game(nn.Module, ABC):
             Training rows.
         labels : Tensor of shape (batch_size,) or None
             Known labels of the rows: 1 for inliers, -1 for outliers, 0 for unlabeled rows. Rows
-            of different members at the same position have the same label.
+            of different members at the same position have the same label. During training they
+            are on the CPU, so that branches do not wait for the device, see
+            :func:`skgad.base.rows_with`.
 
         Yields
         ------

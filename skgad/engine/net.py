@@ -16,6 +16,7 @@ from .callbacks import clone_callbacks
 from .data import BatchLoader
 from .ensemble import Ensemble
 from .runtime import first_interrupt_calls
+from .step import Step, recorder_for
 
 
 class AdversarialNet(NeuralNet):
@@ -45,8 +46,20 @@ class AdversarialNet(NeuralNet):
         Whether the training rows are shuffled in each epoch.
     iterator_valid : type, default=BatchLoader
         Iterates over mini-batches of held-out rows.
+    autocast : torch.dtype or None, default=None
+        Type in which matrix products and convolutions are computed during training, such as
+        ``torch.bfloat16``. The weights remain float32, and so do the computations outside of
+        training. None computes everything in float32.
+    capture : bool, default=True
+        Whether the training step is captured as a CUDA graph on a GPU if it can be. The results are
+        the same. See :ref:`devices`.
     **kwargs : dict
         Further parameters of :class:`skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    eager_reason_ : str or None
+        Why the steps of the last training were not captured as a CUDA graph. None if they were.
 
     Notes
     -----
@@ -69,8 +82,12 @@ class AdversarialNet(NeuralNet):
         iterator_train: type = BatchLoader,
         iterator_train__shuffle: bool = True,
         iterator_valid: type = BatchLoader,
+        autocast: torch.dtype | None = None,
+        capture: bool = True,
         **kwargs: Any,
     ):
+        self.autocast = autocast
+        self.capture = capture
         super().__init__(
             module,
             criterion=criterion,
@@ -116,6 +133,7 @@ class AdversarialNet(NeuralNet):
         super().on_train_begin(net, **kwargs)
         # Not kept after the training: unpickled, these would be other tensors than the module's.
         self.parameters_of_, self.losses_of_ = {}, {}
+        self.step_ = Step(self, recorder_for(self))
         self.module_.discard_finished_scores()
 
     def on_epoch_begin(self, net, **kwargs):
@@ -132,6 +150,7 @@ class AdversarialNet(NeuralNet):
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
         self.losses_of_ = {}
+        self.step_.begin_epoch()
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=True)
             step = step_fn(batch, **fit_params)
@@ -172,7 +191,14 @@ class AdversarialNet(NeuralNet):
         super().on_train_end(net, **kwargs)
         for row in self.history[-1:]:
             row["batches"] = row["batches"][-1:]
-        del self.parameters_of_, self.losses_of_
+        self.eager_reason_ = self.step_.obstacle
+        del self.parameters_of_, self.losses_of_, self.step_
+
+    def __getstate__(self):
+        """State without a captured step, which belongs to one training and one process."""
+        state = super().__getstate__()
+        state.pop("step_", None)
+        return state
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Train. ``interrupted_`` tells whether the user stopped it, rather than a callback."""
@@ -194,17 +220,34 @@ class AdversarialNet(NeuralNet):
         """Play one mini-batch: step the optimizer once for each move."""
         if self.interrupted_:
             raise KeyboardInterrupt
-        losses = {}
-        for player, loss in self.module_.play(*unpack_data(batch)):
-            self._move(player, loss, batch)
-            losses.setdefault(player, []).append(loss.detach())
         total = 0.0
-        for player, moves in losses.items():
-            mean = moves[0] if len(moves) == 1 else torch.stack(moves).mean(0)
-            self.losses_of_.setdefault(player, []).append(mean)
-            self.history.record_batch(f"{player}_loss", mean.mean())
-            total = total + mean.mean()
+        for player, loss in self.step_(*unpack_data(batch)).items():
+            self.losses_of_.setdefault(player, []).append(loss)
+            # The records of a captured step are first read at the end of the epoch, so that these
+            # small operations, which take as long as the step, need not be done.
+            is_read = self.step_.obstacle is not None
+            mean = loss.mean() if is_read else loss
+            self.history.record_batch(f"{player}_loss", mean)
+            total = total + mean if is_read else mean
         return {"loss": total, "y_pred": None}
+
+    def _play(self, x, labels):
+        """Play one mini-batch, and return ``(player, loss)`` of each move."""
+        moves = self.module_.play(x, labels)
+        losses = []
+        while (move := self._next_move(moves)) is not None:
+            player, loss = move
+            self._move(player, loss, (x, labels))
+            losses.append((player, loss.detach()))
+        return losses
+
+    def _next_move(self, moves):
+        """Let the game compute its next loss, or None if there is none."""
+        if self.autocast is None:
+            return next(moves, None)
+        # Without the cache, which would keep weights from before a move.
+        with torch.autocast(self.module_.device.type, dtype=self.autocast, cache_enabled=False):
+            return next(moves, None)
 
     def _move(self, player, loss, batch):
         """Step the optimizer while only the parameters of the player have gradients."""
@@ -280,7 +323,15 @@ class DivergenceError(ValueError):
             f"Training diverged: the loss of the {whose} was {loss} in epoch {epoch}. Scale the "
             "features, unless they are encoded, as with encoding='standard', or lower the learning "
             "rate 'lr'. callbacks=[skorch.callbacks.GradientNormClipping(1.0)] can help, too."
+            + ("" if member is None else OTHER_MEMBERS)
         )
+
+
+#: What a user can do if only one of several members diverges.
+OTHER_MEMBERS = (
+    " If only this member diverges, another 'random_state' gives it other initial weights, and a "
+    "smaller 'n_members' leaves out the last members."
+)
 
 
 #: Parameters of the net that a detector sets from parameters of its own.

@@ -17,6 +17,10 @@ from ..networks._random import current_generators, default_generator, member_gen
 
 _torch_lock = threading.RLock()
 
+#: What torch's setting of the precision was when the first of several blocks changed it.
+_precisions: list[str] = []
+_precision_lock = threading.Lock()
+
 #: Packages whose lines mean nothing to the user who reads a warning.
 INTERNAL_PACKAGES = {"skgad", "sklearn", "skorch", "torch"}
 
@@ -39,37 +43,93 @@ def isolated_torch_state(device, seeds, states=None):
     states : list or None, default=None
         Result of :func:`generator_states` at the end of an earlier block.
     """
-    on_gpu = device.type == "cuda"
-    devices = [torch.device("cpu"), *([device] if on_gpu else [])]
+    devices = generating_devices(device)
     with (
         _torch_lock,
-        torch.random.fork_rng([device] if on_gpu else []),
         torch.inference_mode(False),
         torch.enable_grad(),
+        full_precision(device),
     ):
         defaults = {d.type: default_generator(d) for d in devices}
+        before = {name: generator.get_state() for name, generator in defaults.items()}
         members = []
         if len(seeds) > 1:
             members = [{d.type: torch.Generator(d) for d in devices} for _ in seeds]
-        for generators, seed in zip([defaults, *members], [seeds[0], *seeds], strict=False):
-            for generator in generators.values():
-                generator.manual_seed(seed)
-        for generators, state in zip([defaults, *members], states or [], strict=False):
-            for name in generators.keys() & state.keys():
-                generators[name].set_state(state[name])
         dtype = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float32)
         try:
+            for generators, seed in zip([defaults, *members], [seeds[0], *seeds], strict=False):
+                for generator in generators.values():
+                    generator.manual_seed(seed)
+            for generators, state in zip([defaults, *members], states or [], strict=False):
+                for name in generators.keys() & state.keys():
+                    generators[name].set_state(state[name])
+            torch.set_default_dtype(torch.float32)
             with member_generators(members):
                 yield
         finally:
             torch.set_default_dtype(dtype)
+            for name, generator in defaults.items():
+                generator.set_state(before[name])
+
+
+def generating_devices(device):
+    """Devices whose generators a training uses: the CPU and the device of the networks."""
+    return [torch.device("cpu"), *([device] if device.type != "cpu" else [])]
+
+
+@contextmanager
+def full_precision(device):
+    """Compute convolutions in float32 on a GPU inside the block, as matrix products are by default.
+
+    By default, torch lets cuDNN round their inputs to TF32, which has 10 bits. The setting is
+    global in torch, so it is restored when the last of several threads leaves its block.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    with _precision_lock:
+        if not _precisions:
+            _precisions.append(torch.backends.cudnn.conv.fp32_precision)
+            torch.backends.cudnn.conv.fp32_precision = "ieee"
+        else:
+            _precisions.append(_precisions[0])
+    try:
+        yield
+    finally:
+        with _precision_lock:
+            before = _precisions.pop()
+            if not _precisions:
+                torch.backends.cudnn.conv.fp32_precision = before
+
+
+@contextmanager
+def memory_explained(device, name, **params):
+    """Name the parameters that need less memory if the block uses up that of the device.
+
+    Parameters
+    ----------
+    device : torch.device
+        Device of the networks.
+    name : str
+        Class of the detector.
+    **params : dict
+        The parameters, with their values.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        values = ", ".join(f"{param}={value}" for param, value in params.items())
+        message = (
+            f"{name} has used up the memory of {device} with {values}. Decrease "
+            f"{' or '.join(map(repr, params))}, or set device='cpu'."
+        )
+        # The traceback would keep the tensors of its frames.
+        raise MemoryError(message) from error.with_traceback(None)
 
 
 def generator_states(device):
     """States of the default generators and of those of the members."""
-    devices = [torch.device("cpu"), *([device] if device.type == "cuda" else [])]
-    defaults = {d.type: default_generator(d) for d in devices}
+    defaults = {d.type: default_generator(d) for d in generating_devices(device)}
     return [
         {name: generator.get_state() for name, generator in generators.items()}
         for generators in (defaults, *current_generators())
@@ -117,7 +177,12 @@ def choose_device(device, trained_on=None):
             f"device={device!r} requires CUDA, but torch finds no CUDA device. Use 'auto' or 'cpu'."
         )
     try:
-        torch.empty(0, device=chosen)
+        torch.empty(0, dtype=torch.float64, device=chosen)
+    except TypeError as error:  # MPS
+        raise ValueError(
+            f"device={device!r} has no float64, which the scores of several members are combined "
+            "in. Use 'cpu', or 'cuda' if there is an NVIDIA GPU."
+        ) from error
     except (AssertionError, RuntimeError) as error:
         raise ValueError(
             f"device={device!r} is not available on this machine. Use 'auto' or 'cpu', or 'cuda' "

@@ -6,9 +6,9 @@ from itertools import chain
 import numpy as np
 import torch
 
-from .data import blocks
+from .data import blocks, to_host
 from .finished import FINISHED_SCORES, evenly
-from .runtime import BatchInvariantLinear, thread_pools
+from .runtime import BatchInvariantLinear, full_precision, thread_pools
 
 #: Number of rows that are scored at once. A matrix product of another size may round differently,
 #: so every block has this size and the last one is padded. The score of a row is then the same to
@@ -52,12 +52,18 @@ def map_rows(ensemble, table, function, positions=None, dim=0):
     n = ensemble.block_rows
     # With three threads or more, the position of a row in its block can matter.
     one_thread = thread_pools().limit(limits=1, user_api="openmp")
-    with torch.inference_mode(), BatchInvariantLinear(), one_thread:
-        parts = map(function, blocks(table, n, ensemble.device, positions))
+    with (
+        torch.inference_mode(),
+        BatchInvariantLinear(),
+        one_thread,
+        full_precision(ensemble.device),
+    ):
+        device = ensemble.device
+        parts = to_host(map(function, blocks(table, n, device, positions)), device)
         first = next(parts)
         # Collecting many small results would fragment the memory.
         shape = (*first.shape[:dim], n_rows, *first.shape[dim + 1 :])
-        results = first.new_empty(shape, device="cpu")
+        results = first.new_empty(shape)
         for start, part in zip(range(0, n_rows, n), chain([first], parts), strict=True):
             n_taken = min(n, n_rows - start)
             results.narrow(dim, start, n_taken).copy_(part.narrow(dim, 0, n_taken))

@@ -1,7 +1,7 @@
 """Random numbers of the members of an ensemble, each of which has generators of its own."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
 import torch
@@ -33,26 +33,42 @@ def as_member(k: int) -> Iterator[None]:
     Code that knows nothing of members draws the numbers that it would draw for this member alone.
     """
     members = _generators.get()
-    own = list(members[k].values()) if members else []
-    defaults = [default_generator(generator.device) for generator in own]
-    before = [default.get_state() for default in defaults]
-    try:
-        for default, generator in zip(defaults, own, strict=True):
-            default.set_state(generator.get_state())
+    with ExitStack() as stack:
+        for generator in members[k].values() if members else ():
+            stack.enter_context(_as_default(generator))
         with member_generators(()):
             yield
+
+
+@contextmanager
+def _as_default(generator: torch.Generator) -> Iterator[None]:
+    """Let torch's default generator of a device draw the numbers of another one of this device."""
+    default = default_generator(generator.device)
+    if generator.device.type == "cuda":
+        # The two share a state, which needs no copy from the device and works during a capture.
+        shared = default.graphsafe_get_state()
+        default.graphsafe_set_state(generator)
+        try:
+            yield
+        finally:
+            default.graphsafe_set_state(shared)
+        return
+    before = default.get_state()
+    default.set_state(generator.get_state())
+    try:
+        yield
     finally:
-        for default, generator, state in zip(defaults, own, before, strict=True):
-            generator.set_state(default.get_state())
-            default.set_state(state)
+        generator.set_state(default.get_state())
+        default.set_state(before)
 
 
 def default_generator(device: torch.device) -> torch.Generator:
     """Return torch's default generator of a device."""
-    if device.type == "cuda":
-        index = torch.cuda.current_device() if device.index is None else device.index
-        return torch.cuda.default_generators[index]
-    return torch.default_generator
+    if device.type == "cpu":
+        return torch.default_generator
+    backend = torch.get_device_module(device)
+    current = backend.current_device()  # which initializes the generators
+    return backend.default_generators[current if device.index is None else device.index]
 
 
 def cpu_generators(n_members: int) -> list[torch.Generator]:

@@ -241,15 +241,18 @@ def test_a_detector_that_ranks_worse_is_reported(monkeypatch):
         next(parts)
 
 
-def test_steps_are_measured_for_members_and_places():
+def test_steps_are_measured_for_modes_members_and_places():
     rows = list(
         gpu.steps("cpu", methods=["WAE"], members=(1, 2), places=gpu.BOTH, n_rows=256, rounds=1)
     )
-    assert [(row["members"], row["rows"]) for row in rows] == [
-        (members, place) for members in (1, 2) for place in gpu.BOTH
+    assert [(row["mode"], row["members"], row["rows"]) for row in rows] == [
+        (mode, members, place)
+        for mode in ("eager", "captured")
+        for members in (1, 2)
+        for place in gpu.BOTH
     ]
     for row in rows:
-        assert row["mode"] == "eager"
+        assert ("CUDA devices only" in (row["not_captured"] or "")) == (row["mode"] == "captured")
         assert row["steps_per_second"] == pytest.approx(1000 / row["ms_per_step"])
         assert row["peak_device_mb"] is None
         assert row["peak_host_mb"] > 0

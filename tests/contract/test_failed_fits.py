@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from common import DETECTORS, Spy, assert_same_bits, state, table, tiny
 from sklearn.exceptions import NotFittedError
 
@@ -39,6 +40,25 @@ def with_missing_value(rows):
 def fail_in_the_second_epoch(net):
     if len(net.history) == 2:
         raise RuntimeError("raised by a callback")
+
+
+@every_detector
+def test_a_lack_of_memory_names_the_remedies_and_keeps_the_earlier_fit(name, device):
+    def fail(net):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+
+    detector = tiny(name, device=device).fit(table())
+    before = state(detector)
+    detector.set_params(callbacks=[Spy("on_epoch_begin", fail)])
+    message = (
+        f"{name} has used up the memory of {device}.* with batch_size=16, n_members=1. Decrease "
+        "'batch_size' or 'n_members', or set device='cpu'."
+    )
+    with pytest.raises(MemoryError, match=message) as caught:
+        detector.fit(table(n_features=3))
+    assert caught.value.__cause__.__traceback__ is None
+    assert_same_bits(state(detector), before)
+    assert detector.n_features_in_ == 4
 
 
 @every_detector

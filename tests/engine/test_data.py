@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 from image_common import Images, image_detector, pixels
 from scipy import sparse
 
+import skgad.engine.data
 from skgad.engine.checks import check_table
-from skgad.engine.data import BatchLoader, Items, Rows, blocks, sample_as_float, to_floats
+from skgad.engine.data import (
+    BatchLoader,
+    Items,
+    Rows,
+    blocks,
+    sample_as_float,
+    to_floats,
+    to_host,
+)
 
 # ----------------------------------------------------------------------------- mini-batches
 
@@ -182,6 +191,34 @@ def test_blocks_can_be_read_at_positions(device):
         first, second = blocks(table, 2, device, positions=np.array([7, 0, 3]))
         assert first.tolist() == X[[7, 0]].tolist()
         assert second.tolist() == [X[3].tolist(), [0, 0]]
+
+
+@pytest.mark.parametrize("n_parts", [0, 1, 2, 5])
+def test_results_are_copied_to_the_host_while_the_next_ones_are_computed(n_parts, monkeypatch):
+    log = []
+
+    def parts():
+        for i in range(n_parts):
+            log.append(f"compute {i}")
+            yield i
+
+    def finish(i):
+        log.append(f"wait for {i}")
+        return i
+
+    monkeypatch.setattr(skgad.engine.data, "start_copy", lambda i: (i,))
+    monkeypatch.setattr(skgad.engine.data, "finish_copy", finish)
+    assert list(to_host(parts(), torch.device("cuda"))) == list(range(n_parts))
+    for i in range(n_parts - 1):
+        assert log.index(f"wait for {i}") == log.index(f"compute {i + 1}") + 1
+    assert len(log) == 2 * n_parts
+
+
+def test_results_on_the_host_are_not_copied(device):
+    x = torch.ones(3, device=device)
+    (result,) = to_host([x], torch.device(device))
+    assert result.device.type == "cpu"
+    assert (result is x) == (device == "cpu")
 
 
 # ------------------------------------------------------------------------------------ items

@@ -18,6 +18,7 @@ from skgad.engine.runtime import (
     choose_device,
     draw_seed,
     first_interrupt_calls,
+    full_precision,
     generator_states,
     isolated_torch_state,
     thread_pools,
@@ -271,3 +272,25 @@ def test_warnings_are_those_of_users_by_default():
     assert [(w.category, str(w.message), w.filename) for w in caught] == [
         (UserWarning, "careful", __file__)
     ]
+
+
+def test_a_device_without_float64_is_rejected(monkeypatch):
+    def empty(*args, **kwargs):
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+    monkeypatch.setattr(torch, "empty", empty)
+    with pytest.raises(ValueError, match="device='mps' has no float64"):
+        choose_device("mps")
+
+
+def test_convolutions_on_a_gpu_have_full_precision_until_the_last_block_ends():
+    conv = torch.backends.cudnn.conv
+    before = conv.fp32_precision
+    with full_precision(torch.device("cuda")):
+        assert conv.fp32_precision == "ieee"
+        with full_precision(torch.device("cuda")):
+            assert conv.fp32_precision == "ieee"
+        assert conv.fp32_precision == "ieee"
+    assert conv.fp32_precision == before
+    with full_precision(CPU):
+        assert conv.fp32_precision == before
