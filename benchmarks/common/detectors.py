@@ -7,6 +7,7 @@ scripts make these detectors with `build`; those that measure today's defaults d
 """
 
 from functools import partial
+from inspect import signature
 
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
@@ -25,14 +26,16 @@ from benchmarks.common.baselines import (
 
 def own_settings(name):
     """Parameters of a detector that were its defaults when the results were measured."""
-    return {
+    cls = getattr(skgad, name)
+    settings = {
         "encoding": None,
-        "score_type": getattr(skgad, name).own_score,
+        "score_type": cls.own_score,
         "networks": skgad.MLP((256, 128)),
         "latent_dim": 32 if name == "ARN" else 64,
         "n_members": 1,
         "auto_steps": 2000,
     }
+    return {key: value for key, value in settings.items() if key in signature(cls).parameters}
 
 
 def build(name, seed, **params):
@@ -42,6 +45,18 @@ def build(name, seed, **params):
     """
     return getattr(skgad, name)(**own_settings(name) | {"random_state": seed} | params)
 
+
+#: Methods that the five papers compare themselves with.
+PAPER_BASELINES = (
+    "AnoGAN",
+    "DAGMM",
+    "DSEBM",
+    "DeepSVDD",
+    "EGBAD",
+    "FenceGAN",
+    "GANomaly",
+    "SkipGANomaly",
+)
 
 BASELINES = {
     "L1 norm": lambda seed: CenterDistance(1),
@@ -83,6 +98,7 @@ METHODS = {
     "ARN, noise_scale=0": partial(build, "ARN", noise_scale=0.0),
     "ALAD": partial(build, "ALAD"),
     "ALAD, latent_weight=1": partial(build, "ALAD", latent_weight=1.0),
+    **{name: partial(build, name) for name in PAPER_BASELINES if hasattr(skgad, name)},
 }
 GROUPS = {
     "alad": [name for name in METHODS if name.startswith("ALAD")],
