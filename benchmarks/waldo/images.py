@@ -14,9 +14,10 @@ from torch import nn
 from benchmarks.common import cli, results
 from benchmarks.common.baselines import CenterDistance, PCAResidual
 from benchmarks.common.data import load_images
-from benchmarks.common.detectors import build
+from benchmarks.common.detectors import QUOTED, build
 from benchmarks.waldo.metrics import decisions, ranking
 from benchmarks.waldo.splits import split_mnist
+from benchmarks.waldo.tables import OTHERS
 from skgad.networks import MLP, ConvNet
 
 
@@ -71,6 +72,12 @@ def evaluate(data, nu, method, seed, *, data_home):
     if name in BASELINES:
         return ranking(BASELINES[name](seed).fit(split.positive), split)
 
+    if (
+        name in OTHERS
+    ):  # with their own training, and their own networks unless they are convolutional
+        params = {"networks": CONVOLUTIONS["networks"]} if networks else {}
+        return ranking(QUOTED[name](seed, **params).fit(split.positive), split)
+
     params = PARAMS | DETECTORS[name] | (CONVOLUTIONS if networks else {})
     detector = build(name, seed, **params)
     if name == "WAE":  # is trained on the known inliers only
@@ -83,7 +90,8 @@ def evaluate(data, nu, method, seed, *, data_home):
 
 
 def main(arguments=None):
-    methods = [*BASELINES, *DETECTORS, *(f"{name}, ConvNet" for name in DETECTORS)]
+    networks = [*DETECTORS, *OTHERS]
+    methods = [*BASELINES, *networks, *(f"{name}, ConvNet" for name in networks)]
     parser = cli.argument_parser(__doc__, folders="images/", seeds=2)
     parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
     parser.add_argument("--nu", nargs="+", type=float, default=[0.05, 0.1, 0.2, 0.5])
