@@ -143,6 +143,7 @@ def main(arguments=None):
     parser = cli.argument_parser(__doc__, folders="images/", seeds=1)
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--normal", nargs="+", help="classes; default: those of the run")
+    parser.add_argument("--methods", nargs="+", help="default: all of the run")
     parser.add_argument("--images", type=int, help="number of normal images")
     parser.add_argument("--epochs", type=int)
     args = parser.parse_args(arguments)
@@ -157,6 +158,8 @@ def main(arguments=None):
                     keys += [key | {"method": name} for name in BASELINES]
                 epochs = {"epochs": args.epochs or n_epochs}
                 keys += [key | {"method": name} | epochs for name in detectors]
+    methods = cli.expand(args.methods or [key["method"] for key in keys], {"others": OTHERS})
+    keys = [key for key in keys if key["method"] in methods]
     results.run("ama_images", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 

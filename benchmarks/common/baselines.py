@@ -120,10 +120,8 @@ class PyOD(OutlierMixin, BaseEstimator):
         "AutoEncoder": "pyod.models.auto_encoder",
         "DeepSVDD": "pyod.models.deep_svdd",
         "GMM": "pyod.models.gmm",
-        "KDE": "pyod.models.kde",
         "KNN": "pyod.models.knn",
         "LUNAR": "pyod.models.lunar",
-        "SO_GAAL": "pyod.models.so_gaal",
     }
 
     def __init__(self, name="ALAD", params=None, random_state=0):

@@ -142,15 +142,17 @@ def evaluate(data, train, inputs, method, seed, *, data_home):
 
 def main(arguments=None):
     trains, inputs = ("all", "normal"), ("raw", "scaled", "standardised")
+    groups = {"others": list(OTHERS)}
     methods = [*VARIANTS, *OTHERS, *BASELINES, "IsolationForest"]
     parser = cli.argument_parser(__doc__, folders="kdd/, uci/ and adbench/")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--train", nargs="+", choices=trains, default=trains)
     parser.add_argument("--inputs", nargs="+", choices=inputs, default=inputs)
-    parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
+    parser.add_argument("--methods", nargs="+", choices=[*groups, *methods], default=methods)
     parser.add_argument("--seeds", type=int, help="default: 3 on KDD99, 10 on the others")
     args = parser.parse_args(arguments)
+    args.methods = cli.expand(args.methods, groups)
     keys = [
         {"data": data, "train": train, "inputs": inputs, "method": method, "seed": seed}
         for table in args.tables

@@ -50,7 +50,6 @@ PYOD = {
     "PyOD AutoEncoder": partial(pyod, "AutoEncoder", verbose=0),
     "PyOD DeepSVDD": partial(pyod, "DeepSVDD", verbose=0),
     "PyOD ALAD": partial(pyod, "ALAD"),
-    "PyOD SO_GAAL": partial(pyod, "SO_GAAL"),
     "PyOD KNN": partial(pyod, "KNN"),
     "PyOD GMM": partial(pyod, "GMM"),
 }

@@ -90,17 +90,18 @@ def evaluate(data, nu, method, seed, *, data_home):
 
 
 def main(arguments=None):
-    networks = [*DETECTORS, *OTHERS]
-    methods = [*BASELINES, *networks, *(f"{name}, ConvNet" for name in networks)]
+    groups = {"others": [*OTHERS, *(f"{name}, ConvNet" for name in OTHERS)]}
+    ours = [*DETECTORS, *(f"{name}, ConvNet" for name in DETECTORS)]
+    methods = [*BASELINES, *ours, *groups["others"]]
     parser = cli.argument_parser(__doc__, folders="images/", seeds=2)
-    parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
+    parser.add_argument("--methods", nargs="+", choices=[*groups, *methods], default=methods)
     parser.add_argument("--nu", nargs="+", type=float, default=[0.05, 0.1, 0.2, 0.5])
     args = parser.parse_args(arguments)
     keys = [
         {"data": "mnist", "nu": nu, "method": method, "seed": seed}
         for seed in range(args.seeds)
         for nu in args.nu
-        for method in args.methods
+        for method in cli.expand(args.methods, groups)
     ]
     results.run("waldo_images", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
