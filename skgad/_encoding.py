@@ -5,11 +5,14 @@ encoding are clipped linear functions. A frequency code is looked up in a table 
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: Names of the codes of a table, as the parameter `encoding` of a detector has them.
+EncodingName: TypeAlias = Literal["standard", "piecewise", "piecewise+frequency"]
 
 #: Values that differ by less than this fraction of the largest value of their column are the same.
 ROUNDING = 10 * np.finfo(np.float64).eps
@@ -173,6 +176,29 @@ def fit_encoding(
             column.append(j)
     start, width, low, high, step = np.hstack(codes)
     return Encoding(n_bins, edges, np.array(column), start, width, low, high, step, frequency_codes)
+
+
+def fit_named_encoding(name: EncodingName, X: NDArray[np.float64]) -> Encoding:
+    """Fit the codes that the parameter `encoding` of a detector names.
+
+    Parameters
+    ----------
+    name : {"standard", "piecewise", "piecewise+frequency"}
+        Value of the parameter.
+    X : ndarray of shape (n_samples, n_features), float64
+        Finite numbers.
+
+    Returns
+    -------
+    encoding : Encoding
+        The fitted codes.
+    """
+    encoding = fit_encoding(
+        X, n_bins=0 if name == "standard" else 16, frequencies=name == "piecewise+frequency"
+    )
+    # Generated codes have noise. A column without variation is decoded without it.
+    is_constant = np.ptp(X, axis=0)[encoding.column] == 0
+    return replace(encoding, step=np.where(is_constant, 0.0, encoding.step))
 
 
 def quantiles(values, n_bins, tolerance):

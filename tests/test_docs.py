@@ -21,6 +21,7 @@ PUBLIC_MODULES = [
     "skgad.calibration",
     "skgad.callbacks",
     "skgad.datasets",
+    "skgad.density",
     "skgad.ensemble",
     "skgad.inspection",
     "skgad.metrics",

@@ -20,7 +20,7 @@ from benchmarks.common.baselines import (
     PCAResidual,
 )
 from benchmarks.common.data import load_images
-from benchmarks.common.detectors import SCORES_OF, build
+from benchmarks.common.detectors import QUOTED, SCORES_OF, build
 from benchmarks.common.metrics import score_metrics
 from skgad import ConvNet
 
@@ -76,11 +76,20 @@ DETECTORS = {
     "AMA, no negatives": partial(build, "AMA", **PARAMS),
     "AMA, box": partial(build, "AMA", **PARAMS, negatives="box"),
 }
+#: Methods of table 2, trained on as many images and for as many epochs. The paper calls FenceGAN
+#: "FGAN". In table 1 there is DeepSVDD.
+OTHERS = ("FenceGAN", "ALAD", "AnoGAN", "Skip-GANomaly", "DeepSVDD")
 RUNS = {  # data, normal classes, methods in addition to the baselines, images, epochs
-    "mnist": ("mnist", range(10), ("Autoencoder", "AMA"), 1000, 40),
+    "mnist": ("mnist", range(10), ("Autoencoder", "AMA", *OTHERS), 1000, 40),
     "known": ("mnist", (2, 8), ("AMA, known outliers",), 1000, 40),
-    "ood": ("fashion", ("all",), [n for n in DETECTORS if "known" not in n], 2000, 15),
-    "cifar": ("cifar10", range(1), ("Autoencoder", "AMA"), 900, 20),
+    "ood": (
+        "fashion",
+        ("all",),
+        [*(n for n in DETECTORS if "known" not in n), "DeepSVDD"],
+        2000,
+        15,
+    ),
+    "cifar": ("cifar10", range(1), ("Autoencoder", "AMA", *OTHERS), 900, 20),
 }
 
 
@@ -108,14 +117,15 @@ def evaluate(data, normal, n_images, seed, method, epochs=None, *, data_home):
     shape = (3, 32, 32) if data == "cifar10" else (1, 28, 28)
     Networks = WithoutMirror if method == "AMA, no mirrored loss" else ConvNet
     networks = Networks(image_shape=shape, channels=(16, 32), output_activation="sigmoid")
-    detector = DETECTORS[method](seed, networks=networks, max_epochs=epochs)
+    make = QUOTED[method] if method in OTHERS else DETECTORS[method]
+    detector = make(seed, networks=networks, max_epochs=epochs, batch_size=PARAMS["batch_size"])
     if method == "AMA, known outliers":
         labels = np.repeat([0, -1], [len(X), len(known)])
         X = np.concatenate([X, known])
         detector.fit(X, labels=labels)
     else:
         detector.fit(X)
-    if method == "Autoencoder":
+    if not method.startswith("AMA"):
         return measure(detector, X_test, y_test)
     rows = []
     for score in SCORES_OF["AMA"]:
@@ -133,6 +143,7 @@ def main(arguments=None):
     parser = cli.argument_parser(__doc__, folders="images/", seeds=1)
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--normal", nargs="+", help="classes; default: those of the run")
+    parser.add_argument("--methods", nargs="+", help="default: all of the run")
     parser.add_argument("--images", type=int, help="number of normal images")
     parser.add_argument("--epochs", type=int)
     args = parser.parse_args(arguments)
@@ -147,6 +158,8 @@ def main(arguments=None):
                     keys += [key | {"method": name} for name in BASELINES]
                 epochs = {"epochs": args.epochs or n_epochs}
                 keys += [key | {"method": name} | epochs for name in detectors]
+    methods = cli.expand(args.methods or [key["method"] for key in keys], {"others": OTHERS})
+    keys = [key for key in keys if key["method"] in methods]
     results.run("ama_images", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 
 

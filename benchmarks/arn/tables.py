@@ -29,7 +29,7 @@ from benchmarks.common.baselines import (
     OneColumn,
     PCAResidual,
 )
-from benchmarks.common.detectors import SCORES_OF, build
+from benchmarks.common.detectors import QUOTED, SCORES_OF, build
 from benchmarks.common.metrics import score_metrics, trapezoid_auprc
 from skgad.datasets import (
     load_bank,
@@ -156,7 +156,12 @@ BASELINES = {
     "k-NN": lambda case: NeighborDistance(5),
     "Denoising autoencoder": lambda case: DenoisingAutoencoder(random_state=case.seed),
 }
-METHODS = {**BASELINES, **OURS, **PAPER}
+#: Methods of tables II and III, with their own networks and trainings.
+OTHERS = {
+    "FenceGAN": lambda case: QUOTED["FenceGAN"](case.seed),
+    "GANomaly": lambda case: QUOTED["GANomaly"](case.seed),
+}
+METHODS = {**BASELINES, **OURS, **OTHERS, **PAPER}
 MAX_ROWS = {"OneClassSVM": 5_000, "k-NN": 10_000}
 # Run with min-max inputs only.
 ONE_INPUT = {
@@ -172,8 +177,8 @@ SCORES = {"ARN": SCORES_OF["ARN"], "WALDO": ("inlier", "difference")}
 
 COMPARED = ["ARN-N, paper", "ARN-G, paper", "ARN", "ARN, gumbel"]
 TABLES = {
-    "2": [*BASELINES, "Autoencoder", *COMPARED, "ARN-N, leak"],
-    "3": [*COMPARED, "Autoencoder", "IsolationForest"],
+    "2": [*BASELINES, "Autoencoder", *OTHERS, *COMPARED, "ARN-N, leak"],
+    "3": [*COMPARED, "GANomaly", "Autoencoder", "IsolationForest"],
     "4": [*COMPARED, "WALDO"],
     "5": [*COMPARED, *(m for m in METHODS if m.endswith(("without KL", "ELBO")))],
 }
@@ -316,7 +321,12 @@ def selected_keys(args):
 
 
 def parse(arguments=None):
-    groups = {"baselines": [*BASELINES, "Autoencoder"], "ours": list(OURS), "paper": list(PAPER)}
+    groups = {
+        "baselines": [*BASELINES, "Autoencoder"],
+        "ours": list(OURS),
+        "others": list(OTHERS),
+        "paper": list(PAPER),
+    }
     inputs = ["min-max", "standardised"]  # part of the keys of the results
     parser = cli.argument_parser(__doc__, folders="kdd/ and uci/")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))

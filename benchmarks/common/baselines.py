@@ -3,6 +3,7 @@
 import random
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import signature
 
 import numpy as np
 import torch
@@ -115,7 +116,10 @@ class PyOD(OutlierMixin, BaseEstimator):
     #: The module of each detector.
     MODULES = {
         "ALAD": "pyod.models.alad",
+        "AnoGAN": "pyod.models.anogan",
         "AutoEncoder": "pyod.models.auto_encoder",
+        "DeepSVDD": "pyod.models.deep_svdd",
+        "GMM": "pyod.models.gmm",
         "KNN": "pyod.models.knn",
         "LUNAR": "pyod.models.lunar",
     }
@@ -127,8 +131,11 @@ class PyOD(OutlierMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         detector = getattr(import_module(self.MODULES[self.name]), self.name)
+        params = self.params or {}
+        if "n_features" in signature(detector).parameters:
+            params = params | {"n_features": X.shape[1]}
         with _seeded(self.random_state):
-            self.detector_ = detector(**(self.params or {})).fit(X)
+            self.detector_ = detector(**params).fit(X)
         return self
 
     def score_samples(self, X):

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from benchmarks.common import results
 from benchmarks.common.render import (
     METRICS,
     OWN_SCORE,
@@ -16,9 +17,11 @@ from benchmarks.common.render import (
     quoted,
     save,
     write,
+    write_text,
 )
 from benchmarks.studies import finished_scores as finished
 from benchmarks.studies import render_rankings
+from benchmarks.studies.baselines import PEERS
 from benchmarks.studies.published_splits import SPLITS
 from benchmarks.studies.ranking import METHODS as METHODS_OF_RANKING
 from benchmarks.studies.sizes import DATASETS as DATASETS_OF_SIZES
@@ -41,6 +44,7 @@ def render():
     speed()
     finished_scores()
     ranking()
+    baselines()
     sizes()
     properties()
 
@@ -310,6 +314,36 @@ def ranking():
     for name, runs in families.items():
         render_rankings.ranks(f"ranking_{name.lower()}", runs)
     render_rankings.quality_and_seconds("ranking_quality_seconds", families, detectors)
+
+
+def baselines():
+    """The baselines of the papers: means, other implementations, and figures for each dataset."""
+    if not results.load("baselines"):
+        for name in ("baselines", "baselines_peers", "baselines_auroc", "baselines_ap"):
+            write_text(f"tables/{name}.rst", "This table has not been measured yet.\n")
+        return
+    rows = on_all_datasets(load("baselines"))
+    order = rows.groupby("method").auroc.mean().sort_values(ascending=False).index
+    means = summary(rows).rename(columns={"seconds": "fit (s)"}).loc[order]
+    means["score (s)"] = rows.groupby("method").score_seconds.median().map("{:.2f}".format)
+    write("baselines", means)
+
+    ours = means.loc[
+        means.index.isin({name for names in PEERS.values() for name in names}),
+        ["AUROC", "AP", "fit (s)"],
+    ]
+    parts = [ours] + [
+        means[[*ours]]
+        .reindex(ours.index.map(names.get))
+        .set_axis(ours.index)
+        .add_suffix(f", {peer}")
+        for peer, names in PEERS.items()
+    ]
+    write("baselines_peers", pd.concat(parts, axis=1).dropna(axis=1, how="all"))
+    for metric in ("auroc", "ap"):
+        table = rows.pivot_table(index="dataset", columns="method", values=metric)[order]
+        table.loc["mean"] = table.mean()
+        write(f"baselines_{metric}", table)
 
 
 def variants(rows):

@@ -14,9 +14,10 @@ from torch import nn
 from benchmarks.common import cli, results
 from benchmarks.common.baselines import CenterDistance, PCAResidual
 from benchmarks.common.data import load_images
-from benchmarks.common.detectors import build
+from benchmarks.common.detectors import QUOTED, build
 from benchmarks.waldo.metrics import decisions, ranking
 from benchmarks.waldo.splits import split_mnist
+from benchmarks.waldo.tables import OTHERS
 from skgad.networks import MLP, ConvNet
 
 
@@ -71,6 +72,12 @@ def evaluate(data, nu, method, seed, *, data_home):
     if name in BASELINES:
         return ranking(BASELINES[name](seed).fit(split.positive), split)
 
+    if (
+        name in OTHERS
+    ):  # with their own training, and their own networks unless they are convolutional
+        params = {"networks": CONVOLUTIONS["networks"]} if networks else {}
+        return ranking(QUOTED[name](seed, **params).fit(split.positive), split)
+
     params = PARAMS | DETECTORS[name] | (CONVOLUTIONS if networks else {})
     detector = build(name, seed, **params)
     if name == "WAE":  # is trained on the known inliers only
@@ -83,16 +90,18 @@ def evaluate(data, nu, method, seed, *, data_home):
 
 
 def main(arguments=None):
-    methods = [*BASELINES, *DETECTORS, *(f"{name}, ConvNet" for name in DETECTORS)]
+    groups = {"others": [*OTHERS, *(f"{name}, ConvNet" for name in OTHERS)]}
+    ours = [*DETECTORS, *(f"{name}, ConvNet" for name in DETECTORS)]
+    methods = [*BASELINES, *ours, *groups["others"]]
     parser = cli.argument_parser(__doc__, folders="images/", seeds=2)
-    parser.add_argument("--methods", nargs="+", choices=methods, default=methods)
+    parser.add_argument("--methods", nargs="+", choices=[*groups, *methods], default=methods)
     parser.add_argument("--nu", nargs="+", type=float, default=[0.05, 0.1, 0.2, 0.5])
     args = parser.parse_args(arguments)
     keys = [
         {"data": "mnist", "nu": nu, "method": method, "seed": seed}
         for seed in range(args.seeds)
         for nu in args.nu
-        for method in args.methods
+        for method in cli.expand(args.methods, groups)
     ]
     results.run("waldo_images", partial(evaluate, data_home=args.data_home), keys, args.jobs)
 

@@ -14,7 +14,7 @@ from benchmarks.common.render import (
     save,
     write,
 )
-from benchmarks.waldo.tables import BASELINES, DETECTORS
+from benchmarks.waldo.tables import BASELINES, DETECTORS, OTHERS
 
 
 def render():
@@ -30,7 +30,7 @@ def tables():
     rows, paper = load("waldo_tables"), published("waldo")
     # WAE has one decoder, so there is no difference of errors.
     rows = rows[~((rows.method == "WAE") & (rows.score == "difference"))]
-    rows["order"] = rows.method.map([*DETECTORS, *BASELINES].index)
+    rows["order"] = rows.method.map([*DETECTORS, *OTHERS, *BASELINES].index)
     is_difference = rows.score == "difference"
     decisions = rows[is_difference & (rows.contamination == 0)]
     for name in ("mixture_decision_f1", "mixture_decision_flagged", "held_out_decision_f1"):

@@ -10,7 +10,7 @@ from sklearn.ensemble import IsolationForest
 
 from benchmarks.common import cli, results
 from benchmarks.common.baselines import CenterDistance, OneColumn, PCAResidual
-from benchmarks.common.detectors import build
+from benchmarks.common.detectors import QUOTED, build
 from benchmarks.waldo.metrics import decisions, ranking
 from benchmarks.waldo.networks import KDD99Networks
 from benchmarks.waldo.splits import split_kdd99
@@ -40,6 +40,8 @@ DETECTORS = {
     "WALDO, linear codes, prior on all": LINEAR | {"prior_on": "all"},
     "WALDO, skgad's defaults": {},  # those of `build`
 }
+#: Methods of the tables that know nothing of the mixture, with their own networks and trainings.
+OTHERS = ("ALAD", "DeepSVDD")
 BASELINES = {
     "PCA-2 residual": lambda names, seed: PCAResidual(2),
     "count, negated": lambda names, seed: OneColumn(names.index("count")),
@@ -61,6 +63,9 @@ def evaluate(data, nu, contamination, method, seed, *, data_home):
         detector = BASELINES[method](bunch.feature_names, seed).fit(split.positive)
         return ranking(detector, split)
 
+    if method in OTHERS:
+        return ranking(QUOTED[method](seed).fit(split.positive), split)
+
     detector = build("WALDO", seed, **DETECTORS[method])
     if method == "WAE":  # is trained on the known inliers only
         X = split.positive
@@ -81,8 +86,12 @@ def evaluate(data, nu, contamination, method, seed, *, data_home):
 
 
 def main(arguments=None):
-    groups = {"baselines": list(BASELINES), "paper": ["WALDO", "CoRA", "WAE"]}
-    methods = [*BASELINES, *DETECTORS]
+    groups = {
+        "baselines": list(BASELINES),
+        "others": list(OTHERS),
+        "paper": ["WALDO", "CoRA", "WAE"],
+    }
+    methods = [*BASELINES, *OTHERS, *DETECTORS]
     parser = cli.argument_parser(__doc__, folders="kdd/", seeds=4)
     parser.add_argument("--methods", nargs="+", choices=[*groups, *methods], default=groups)
     parser.add_argument("--nu", nargs="+", type=float, default=[0.05, 0.1, 0.2, 0.5])

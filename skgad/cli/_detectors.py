@@ -12,6 +12,8 @@ from sklearn.svm import OneClassSVM
 
 import skgad
 
+from ..density import DensityDetector
+from ..neighbors import KNeighborsDetector
 from ..preprocessing import TabularEncoder
 from ._messages import CommandError, Progress
 
@@ -31,6 +33,8 @@ def _skgad_detectors():
 #: Functions that make a detector with default parameters, by name.
 DETECTORS: dict[str, Callable[[], OutlierMixin]] = {
     **_skgad_detectors(),
+    "DensityDetector": DensityDetector,
+    "KNeighborsDetector": KNeighborsDetector,
     "IsolationForest": IsolationForest,
     "LocalOutlierFactor": partial(LocalOutlierFactor, novelty=True),
     "OneClassSVM": OneClassSVM,

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from .._encoding import Encoding, fit_encoding, widened
+from .._encoding import Encoding, fit_named_encoding, widened
 from .data import to_floats
 
 #: Largest number of rows that the codes are fitted to.
@@ -178,12 +177,5 @@ def encode_table(name, table):
     n_rows = table.shape[0]
     rows = np.arange(0, n_rows, -(-n_rows // MAX_ROWS))
     sample = to_floats(table[rows], "cpu").numpy().astype(np.float64)
-    encoding = fit_encoding(
-        sample,
-        n_bins=0 if name == "standard" else 16,
-        frequencies=name == "piecewise+frequency",
-    )
-    # Networks leave noise in every code. A column without variation is decoded without it.
-    is_constant = np.ptp(sample, axis=0)[encoding.column] == 0
-    encoding = replace(encoding, step=np.where(is_constant, 0.0, encoding.step))
+    encoding = fit_named_encoding(name, sample)
     return encoding, encoding.encode(sample)

@@ -28,6 +28,7 @@ from .._sklearn_compat import (
 )
 from .._threshold import ThresholdMixin
 from .._typing import FloatArray, MatrixLike, RandomStateLike
+from ..density import DensityDetector
 from ..detectors import BaseDetector
 from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.runtime import draw_seed
@@ -672,4 +673,6 @@ def _can_generate(detector, method, kind):
     if isinstance(detector, DetectorEnsemble):
         members = [member for _, member in detector._active_detectors()]
         return any(_can_generate(member, method, kind) for member in members)
+    if isinstance(detector, DensityDetector):
+        return kind == "inlier"
     return "kind" in signature(getattr(detector, method)).parameters

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.common import render, results
-from benchmarks.studies import oddbench, render_rankings
+from benchmarks.studies import baselines, oddbench, render_rankings
+from benchmarks.studies import render as render_studies
 
 
 @pytest.fixture
@@ -56,3 +57,46 @@ def test_tables_of_oddbench_are_written_only_if_there_are_results(folder, monkey
         "oddbench",
         *(f"oddbench{kind}_{metric}" for kind in ("", "_ranks") for metric in ("auroc", "ap")),
     }
+
+
+def test_tables_of_the_baselines_are_written_only_with_results(folder, monkeypatch):
+    rng = np.random.default_rng(0)
+    (folder / "adbench").mkdir()
+    for name in ("1_toy", "2_toy"):
+        X = np.concatenate([rng.normal(size=(60, 3)), rng.normal(8, 1, size=(5, 3))])
+        np.savez(folder / "adbench" / f"{name}.npz", X=X, y=np.repeat([0, 1], [60, 5]))
+    monkeypatch.setattr(render, "DOC", folder / "doc")
+    render_studies.baselines()
+    tables = {path.stem: path for path in (folder / "doc" / "tables").iterdir()}
+    assert {*tables} == {"baselines", *(f"baselines_{name}" for name in ("peers", "auroc", "ap"))}
+    assert all("not been measured" in path.read_text() for path in tables.values())
+
+    options = ["--data-home", str(folder), "--seeds", "2"]
+    for _ in range(2):
+        baselines.main(
+            [*options, "--methods", "references", "KNeighborsDetector", "DensityDetector"]
+        )
+    for name in ("PyOD KNN", "PyOD GMM"):  # PyOD is optional
+        monkeypatch.setitem(baselines.METHODS, name, baselines.METHODS["L2 norm"])
+    baselines.main([*options, "--methods", "PyOD KNN", "PyOD GMM"])
+    rows = results.load("baselines")
+    assert len(rows) == 2 * 2 * 8
+    render_studies.baselines()
+    text = tables["baselines"].read_text()
+    assert all(row["method"] in text for row in rows)
+    peers = tables["baselines_peers"].read_text()
+    assert "AUROC, PyOD" in peers
+    assert "DensityDetector" in peers
+    assert "DeepOD" not in peers
+
+
+def test_unknown_detectors_fail_without_stopping_the_other_runs(folder, monkeypatch):
+    rng = np.random.default_rng(0)
+    (folder / "adbench").mkdir()
+    X = rng.normal(size=(60, 3))
+    np.savez(folder / "adbench" / "1_toy.npz", X=X, y=np.repeat([0, 1], [50, 10]))
+    monkeypatch.setitem(baselines.METHODS, "DeepSVDD", lambda seed: baselines.ours("NoSuch", seed))
+    options = ["--data-home", str(folder), "--seeds", "1", "--methods", "DeepSVDD", "k-NN"]
+    with pytest.raises(SystemExit, match="1_toy DeepSVDD 0"):
+        baselines.main(options)
+    assert [row["method"] for row in results.load("baselines")] == ["k-NN"]

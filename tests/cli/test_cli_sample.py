@@ -21,3 +21,16 @@ def test_detectors_that_cannot_sample_are_rejected(folder, capsys):
     train()
     message = "IsolationForest cannot sample rows.*ALAD"
     assert_rejected(capsys, ["sample", "--model", "model", "--out", "out.csv"], message)
+
+
+def test_rows_are_sampled_from_a_density(folder):
+    train("--ignore", "fraud", "--detector", "DensityDetector")
+    rows = run("sample", "--model", "model", "-n", "20", "--out", "rows.csv")
+    assert [*rows] == ["shop", "amount", "items"]
+    assert len(rows) == 20
+
+
+def test_outliers_of_a_density_are_rejected(folder, capsys):
+    train("--ignore", "fraud", "--detector", "DensityDetector")
+    argv = ["sample", "--model", "model", "--kind", "outlier", "--out", "rows.csv"]
+    assert_rejected(capsys, argv, "only samples kind='inlier'")

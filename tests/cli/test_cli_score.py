@@ -45,3 +45,11 @@ def test_tables_that_do_not_match_the_model_are_rejected(folder, capsys, table, 
     train()
     table.to_csv("data.csv", index=False)
     assert_rejected(capsys, [*SCORE, *options], message)
+
+
+@pytest.mark.parametrize("name", ["KNeighborsDetector", "DensityDetector"])
+def test_models_of_baselines_score_and_explain(folder, name):
+    train("--ignore", "fraud", "--detector", name, "--contamination", "0.1")
+    results = run(*SCORE, "--ignore", "key", "--ignore", "fraud", "--explain")
+    assert (results["decision"][:5] == "outlier").all()
+    assert (results["reason_1"][:5] == "amount").all()
