@@ -1,6 +1,6 @@
 """Deep generative anomaly detection with the interface of scikit-learn."""
 
-from .detectors import ALAD, AMA, ARN, RCGAN, WAE, WALDO, Autoencoder, BaseDetector, CoRA
+from .detectors import ALAD, AMA, ARN, DSEBM, RCGAN, WAE, WALDO, Autoencoder, BaseDetector, CoRA
 from .engine.game import Game
 from .networks import MLP, ConvNet
 from .tabular import TabularDetector
@@ -11,6 +11,7 @@ __all__ = [
     "ALAD",
     "AMA",
     "ARN",
+    "DSEBM",
     "MLP",
     "RCGAN",
     "WAE",
