@@ -33,11 +33,8 @@ class DSEBMGame(Game):
         yield from super().player_parameters(player)
 
     def play(self, x, labels=None):
-        yield "energy", self.denoising_error(x)
-
-    def denoising_error(self, x):
-        """Mean squared error of the rows that are reconstructed from noisy rows."""
-        return (x - self.reconstruct(add_noise(x, self.noise))).square().mean((-2, -1))
+        x_hat = self.reconstruct(add_noise(x, self.noise))
+        yield "energy", (x - x_hat).square().mean(-1).mean(-1)
 
     def energy(self, x):
         return (x - self.center).square().sum(-1) / 2 - self.encode(x).sum(-1)
@@ -54,7 +51,7 @@ class DSEBMGame(Game):
         return self.energy(x)
 
     def validation_loss(self, x):
-        return self.denoising_error(x)
+        return (x - self.reconstruct(x)).square().mean()
 
 
 class DSEBM(BaseDetector):
@@ -141,6 +138,7 @@ class DSEBM(BaseDetector):
       the paper are not available; later comparisons [3]_ have softplus activations and layers of
       128, 512 and 128 units for KDD99, and :math:`\sigma = 1`.
     - The squared error is averaged over the columns rather than summed.
+    - Early stopping monitors the error of reconstructions from held-out rows without noise.
     - :math:`b'` has one value for each column. In the code of [3]_, it also differs between the
       positions in a mini-batch, so that a score depends on the position of the row.
     - The columns are encoded. ``DSEBM(encoding=None, noise=1.0)`` takes them as they are.
