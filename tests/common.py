@@ -103,6 +103,14 @@ TINY = {
         "noise": 0.3,
         "score_type": "energy",
     },
+    "FenceGAN": {
+        "latent_dim": 2,
+        "networks": MLP(hidden_layer_sizes=(8,), activation="leaky_relu", dropout=0.1),
+        "fence_level": 0.4,
+        "fake_weight": 0.5,
+        "dispersion_weight": 3.0,
+        "pretraining": 2,
+    },
     "CoRA": {
         **AUTOENCODER,
         "advantage": True,

@@ -7,6 +7,7 @@ from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
 from ._cora import CoRA
 from ._dsebm import DSEBM
+from ._fence_gan import FenceGAN
 from ._rcgan import RCGAN
 from ._wae import WAE
 from ._waldo import WALDO
@@ -22,5 +23,6 @@ __all__ = [
     "Autoencoder",
     "BaseDetector",
     "CoRA",
+    "FenceGAN",
     "LabelledDetector",
 ]
