@@ -198,6 +198,14 @@ def outputs(detector, X):
     return results
 
 
+def made_rows(detector, X):
+    """Reconstructions of some rows and sampled rows, as far as a fitted detector makes them."""
+    made = [detector.reconstruct(X, kind=kind) for kind in kinds(detector, "reconstruct")]
+    for kind in kinds(detector, "sample"):
+        made.append(detector.sample(20, kind=kind, random_state=0))
+    return made
+
+
 @cache
 def fitted(name, device, **params):
     """Fitted detector that tests share: do not change it."""
