@@ -25,9 +25,10 @@ from benchmarks.common.baselines import (
 
 def own_settings(name):
     """Parameters of a detector that were its defaults when the results were measured."""
+    own_score = getattr(getattr(skgad, name), "own_score", None)  # None: it has only one
     return {
         "encoding": None,
-        "score_type": getattr(skgad, name).own_score,
+        **({"score_type": own_score} if own_score else {}),
         "networks": skgad.MLP((256, 128)),
         "latent_dim": 32 if name == "ARN" else 64,
         "n_members": 1,
