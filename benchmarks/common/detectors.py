@@ -82,6 +82,8 @@ METHODS = {
     "AMA, spectral norm": partial(build, "AMA", spectral_norm=True),
     "ARN": partial(build, "ARN"),
     "ARN, noise_scale=0": partial(build, "ARN", noise_scale=0.0),
+    "DSEBM": partial(build, "DSEBM", networks=skgad.MLP((256, 128), activation="tanh")),
+    "FenceGAN": partial(build, "FenceGAN"),
     "ALAD": partial(build, "ALAD"),
     "ALAD, latent_weight=1": partial(build, "ALAD", latent_weight=1.0),
 }
@@ -91,6 +93,8 @@ GROUPS = {
     "waldo": ["WALDO", "WAE", "CoRA", "Autoencoder, noise=0"],
     "ama": [name for name in METHODS if name.startswith("AMA")],
     "arn": ["ARN", "ARN, noise_scale=0"],
+    "dsebm": ["DSEBM"],
+    "fence_gan": ["FenceGAN"],
     "pyod": [name for name in METHODS if name.startswith("PyOD")],
     "deepod": [name for name in METHODS if name.startswith("DeepOD")],
     "baselines": list(BASELINES),

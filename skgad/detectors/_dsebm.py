@@ -91,7 +91,7 @@ class DSEBM(BaseDetector):
 
     noise : float, default=0.5
         Standard deviation :math:`\sigma` of the noise, in units of the columns as the networks see
-        them. The paper has 1.
+        them.
 
     score_type : {"energy", "reconstruction"} or str, default="energy"
         Anomaly score: "energy" is :math:`E(x)`, the DSEBM-e of the paper. "reconstruction" is
@@ -133,10 +133,9 @@ class DSEBM(BaseDetector):
     Deviations from the paper:
 
     - Only the fully connected and the convolutional form are implemented, not the recurrent one.
-    - The noise has a standard deviation of 0.5 instead of 1. The activations of the hidden layers,
-      the layers, the learning rate and the noise are chosen on development data. The networks of
-      the paper are not available; later comparisons [3]_ have softplus activations and layers of
-      128, 512 and 128 units for KDD99, and :math:`\sigma = 1`.
+    - The noise, the layers and their activations, and the learning rate are chosen on development
+      data. The implementation by the authors of ALAD [3]_ has :math:`\sigma = 1`, softplus
+      activations, and layers of 128, 512 and 128 units for KDD99.
     - The squared error is averaged over the columns rather than summed.
     - Early stopping monitors the error of reconstructions from held-out rows without noise.
     - :math:`b'` has one value for each column. In the code of [3]_, it also differs between the
