@@ -1,6 +1,18 @@
 """Deep generative anomaly detection with the interface of scikit-learn."""
 
-from .detectors import ALAD, AMA, ARN, RCGAN, WAE, WALDO, Autoencoder, BaseDetector, CoRA
+from .detectors import (
+    ALAD,
+    AMA,
+    ARN,
+    DSEBM,
+    RCGAN,
+    WAE,
+    WALDO,
+    Autoencoder,
+    BaseDetector,
+    CoRA,
+    FenceGAN,
+)
 from .engine.game import Game
 from .networks import MLP, ConvNet
 from .tabular import TabularDetector
@@ -11,6 +23,7 @@ __all__ = [
     "ALAD",
     "AMA",
     "ARN",
+    "DSEBM",
     "MLP",
     "RCGAN",
     "WAE",
@@ -18,6 +31,7 @@ __all__ = [
     "Autoencoder",
     "ConvNet",
     "CoRA",
+    "FenceGAN",
     "BaseDetector",
     "Game",
     "TabularDetector",

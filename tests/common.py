@@ -97,6 +97,20 @@ TINY = {
         "reservoir_size": 20,
         "score_type": "combined",
     },
+    "DSEBM": {
+        "latent_dim": 2,
+        "networks": MLP(hidden_layer_sizes=(8,), activation="tanh", dropout=0.1),
+        "noise": 0.3,
+        "score_type": "energy",
+    },
+    "FenceGAN": {
+        "latent_dim": 2,
+        "networks": MLP(hidden_layer_sizes=(8,), activation="leaky_relu", dropout=0.1),
+        "fence_level": 0.4,
+        "fake_weight": 0.5,
+        "dispersion_weight": 3.0,
+        "pretraining": 2,
+    },
     "CoRA": {
         **AUTOENCODER,
         "advantage": True,
@@ -152,6 +166,44 @@ def kinds(detector, verb):
     """Kinds of rows that a detector can generate ("sample") or "reconstruct"."""
     methods = {"sample": SAMPLERS, "reconstruct": RECONSTRUCTORS}[verb]
     return [kind for kind, method in methods.items() if detector.game_class.can(method)]
+
+
+def can(name, verb):
+    """Whether a detector can "transform" rows, or can generate ("sample") or "reconstruct" some."""
+    cls = getattr(skgad, name)
+    return cls.game_class.can("encode") if verb == "transform" else bool(kinds(cls, verb))
+
+
+def row_methods(name):
+    """Names of the methods of a detector that return something for each row."""
+    optional = [verb for verb in ("transform", "reconstruct") if can(name, verb)]
+    return ["score_samples", "predict", *optional]
+
+
+def methods(*names):
+    """Pairs of a detector and one of these methods that it has, for ``parametrize``."""
+    return [
+        (name, method)
+        for name in DETECTORS
+        for method in names
+        if method not in ("transform", "reconstruct") or can(name, method)
+    ]
+
+
+def outputs(detector, X):
+    """What the methods of a fitted detector return for rows, and a sample if it has one."""
+    results = {m: getattr(detector, m)(X) for m in row_methods(type(detector).__name__)}
+    for kind in kinds(detector, "sample")[:1]:
+        results["sample"] = detector.sample(5, kind=kind, random_state=0)
+    return results
+
+
+def made_rows(detector, X):
+    """Reconstructions of some rows and sampled rows, as far as a fitted detector makes them."""
+    made = [detector.reconstruct(X, kind=kind) for kind in kinds(detector, "reconstruct")]
+    for kind in kinds(detector, "sample"):
+        made.append(detector.sample(20, kind=kind, random_state=0))
+    return made
 
 
 @cache

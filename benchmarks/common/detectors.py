@@ -117,6 +117,8 @@ GROUPS = {
     "waldo": ["WALDO", "WAE", "CoRA", "Autoencoder, noise=0"],
     "ama": [name for name in METHODS if name.startswith("AMA")],
     "arn": ["ARN", "ARN, noise_scale=0"],
+    "dsebm": ["DSEBM"],
+    "fence_gan": ["FenceGAN"],
     "pyod": [name for name in METHODS if name.startswith("PyOD")],
     "deepod": [name for name in METHODS if name.startswith("DeepOD")],
     "baselines": list(BASELINES),

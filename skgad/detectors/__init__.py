@@ -6,6 +6,8 @@ from ._arn import ARN
 from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
 from ._cora import CoRA
+from ._dsebm import DSEBM
+from ._fence_gan import FenceGAN
 from ._rcgan import RCGAN
 from ._wae import WAE
 from ._waldo import WALDO
@@ -14,11 +16,13 @@ __all__ = [
     "ALAD",
     "AMA",
     "ARN",
+    "DSEBM",
     "RCGAN",
     "WAE",
     "WALDO",
     "Autoencoder",
     "BaseDetector",
     "CoRA",
+    "FenceGAN",
     "LabelledDetector",
 ]

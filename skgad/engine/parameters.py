@@ -26,7 +26,7 @@ encoding : {{"auto", "standard", "piecewise", "piecewise+frequency"}} or None, d
 
 networks : object or None, default=None
     Family of networks: an :class:`~skgad.MLP`, a :class:`~skgad.ConvNet`, or any object with their
-    methods. None is ``{default_networks}``. The networks of this method are
+    methods. None is ``{default_networks}``. Networks of this method:
     {networks}.
 
 ema_decay : float or None, default={ema_decay}
@@ -133,7 +133,7 @@ feature_names_in_ : ndarray of shape (`n_features_in_`,)
 def listed(names):
     """Names in one phrase, such as "`encoder`, `decoder` and `critic`"."""
     *names, last = (f"`{name}`" for name in names)
-    return f"{', '.join(names)} and {last}"
+    return f"{', '.join(names)} and {last}" if names else last
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from common import DETECTORS, fitted, table, tiny
+from common import DETECTORS, fitted, kinds, methods, table, tiny
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
@@ -13,8 +13,9 @@ every_detector = pytest.mark.parametrize("name", DETECTORS)
 # ----------------------------------------------------------------------------------- tables
 
 
-@every_detector
-@pytest.mark.parametrize("method", ["fit", "score_samples", "transform", "reconstruct"])
+@pytest.mark.parametrize(
+    ("name", "method"), methods("fit", "score_samples", "transform", "reconstruct")
+)
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize(
     ("value", "message"),
@@ -44,8 +45,9 @@ def test_text_raises_an_error_with_a_remedy(name, device):
         fitted(name, device).score_samples([["red", "1", "2", "3"]])
 
 
-@every_detector
-@pytest.mark.parametrize("method", ["score_samples", "predict", "transform", "reconstruct"])
+@pytest.mark.parametrize(
+    ("name", "method"), methods("score_samples", "predict", "transform", "reconstruct")
+)
 def test_another_number_of_features_raises_an_error(name, method, device):
     message = f"X has 3 features, but {name} is expecting 4 features"
     with pytest.raises(ValueError, match=message):
@@ -118,13 +120,15 @@ def test_an_unknown_kind_of_rows_raises_an_error(name, verb, device):
         getattr(detector, verb)(argument, kind="nonsense")
 
 
-@every_detector
+@pytest.mark.parametrize(
+    ("name", "kind"), [(n, kind) for n in DETECTORS for kind in kinds(tiny(n), "sample")]
+)
 @pytest.mark.parametrize(
     ("n_samples", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError)]
 )
-def test_an_invalid_number_of_samples_raises_an_error(name, n_samples, error, device):
+def test_an_invalid_number_of_samples_raises_an_error(name, kind, n_samples, error, device):
     with pytest.raises(error, match="n_samples"):
-        fitted(name, device).sample(n_samples)
+        fitted(name, device).sample(n_samples, kind=kind)
 
 
 @every_detector
@@ -149,8 +153,9 @@ def test_cuda_raises_an_error_if_there_is_no_cuda_device(name, monkeypatch):
 # ----------------------------------------------------------------------------- before `fit`
 
 
-@every_detector
-@pytest.mark.parametrize("method", ["score_samples", "predict", "transform", "reconstruct"])
+@pytest.mark.parametrize(
+    ("name", "method"), methods("score_samples", "predict", "transform", "reconstruct")
+)
 def test_methods_of_an_unfitted_detector_raise_an_error(name, method, device):
     with pytest.raises(NotFittedError, match=f"This {name} instance is not fitted yet"):
         getattr(tiny(name, device=device), method)(table())
