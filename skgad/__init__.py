@@ -1,6 +1,6 @@
 """Deep generative anomaly detection with the interface of scikit-learn."""
 
-from .detectors import ALAD, AMA, ARN, RCGAN, WAE, WALDO, Autoencoder, BaseDetector, CoRA
+from .detectors import ALAD, AMA, ARN, RCGAN, WAE, WALDO, Autoencoder, BaseDetector, CoRA, DeepSVDD
 from .engine.game import Game
 from .networks import MLP, ConvNet
 from .tabular import TabularDetector
@@ -18,6 +18,7 @@ __all__ = [
     "Autoencoder",
     "ConvNet",
     "CoRA",
+    "DeepSVDD",
     "BaseDetector",
     "Game",
     "TabularDetector",

@@ -104,6 +104,14 @@ TINY = {
         "advantage_decay": 0.0,
         "score_type": "inlier",
     },
+    "DeepSVDD": {
+        **AUTOENCODER,
+        "objective": "soft_boundary",
+        "nu": 0.25,
+        "pretraining": 1,
+        "warm_up": 0,
+        "score_type": "distance",
+    },
 }
 
 #: The names of the public detectors.
@@ -152,6 +160,36 @@ def kinds(detector, verb):
     """Kinds of rows that a detector can generate ("sample") or "reconstruct"."""
     methods = {"sample": SAMPLERS, "reconstruct": RECONSTRUCTORS}[verb]
     return [kind for kind, method in methods.items() if detector.game_class.can(method)]
+
+
+def can(name, verb):
+    """Whether a detector can generate ("sample") or "reconstruct" rows."""
+    return bool(kinds(getattr(skgad, name), verb))
+
+
+def row_methods(name):
+    """Names of the methods of a detector that return something for each row."""
+    methods = ["score_samples", "predict", "transform"]
+    return methods + ["reconstruct"] if can(name, "reconstruct") else methods
+
+
+def methods(*names):
+    """Pairs of a detector and one of these methods that it has, for ``parametrize``."""
+    return [
+        (name, method)
+        for name in DETECTORS
+        for method in names
+        if method != "reconstruct" or can(name, method)
+    ]
+
+
+def outputs(detector, X):
+    """What the methods of a fitted detector return for rows, and a sample if it has one."""
+    name = type(detector).__name__
+    results = {method: getattr(detector, method)(X) for method in row_methods(name)}
+    if can(name, "sample"):
+        results["sample"] = detector.sample(5, random_state=0)
+    return results
 
 
 @cache

@@ -11,6 +11,7 @@ from torch.autograd.functional import vjp
 from torch.nn.functional import normalize
 
 from .._sklearn_compat import Interval, RealNotInt, StrOptions
+from ..engine.callbacks import count_batches
 from ..engine.corruption import replace_some_values
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
@@ -189,13 +190,8 @@ class WarmUp(Callback):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Count the mini-batches."""
-        if net.history:
-            return
-        n_epochs = self.duration
-        if isinstance(n_epochs, Real) and not isinstance(n_epochs, Integral):
-            n_epochs = n_epochs * net.max_epochs
-        n_batches = round(n_epochs * len(net.get_iterator(X, training=True)))
-        net.module_.game.warm_up_left.fill_(n_batches)
+        if not net.history:
+            net.module_.game.warm_up_left.fill_(count_batches(self.duration, net, X))
 
 
 class AMA(LabelledDetector):

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from common import DETECTORS, assert_same_bits, kinds, table, tiny
+from common import DETECTORS, assert_same_bits, can, kinds, table, tiny
 from scipy import sparse
 from scipy.stats import spearmanr
 from torch.utils.data import TensorDataset
@@ -14,6 +14,9 @@ from skgad import ALAD, ARN, ConvNet
 from skgad.preprocessing import PiecewiseLinearEncoder
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
+every_generator = pytest.mark.parametrize(
+    "name", [name for name in DETECTORS if can(name, "sample")]
+)
 frequency = "piecewise+frequency"
 
 
@@ -67,7 +70,7 @@ def test_the_unit_of_the_columns_does_not_matter(name, factor, device):
     assert spearmanr(*scores).statistic > 0.99
 
 
-@every_detector
+@every_generator
 def test_generated_rows_have_the_columns_of_the_table(name, device):
     X = mixed()
     detector = tiny(name, encoding="auto", device=device, max_epochs=5).fit(X)
@@ -106,11 +109,13 @@ def test_tables_with_one_column_are_encoded(name, device):
 
 @every_detector
 @pytest.mark.filterwarnings("ignore:The root mean square of the features")
+@pytest.mark.filterwarnings("ignore:The encoder collapsed")
 def test_constant_tables_are_encoded(name, device):
     X = np.full((40, 1), 7.0)
     detector = tiny(name, encoding="auto", device=device).fit(X)
     assert np.isfinite(detector.score_samples([[7.0], [8.0]])).all()
-    assert (detector.reconstruct(X) == 7).all()
+    if can(name, "reconstruct"):
+        assert (detector.reconstruct(X) == 7).all()
 
 
 @every_detector

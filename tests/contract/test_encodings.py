@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from common import DETECTORS, assert_same_bits, kinds, table, tiny
+from common import DETECTORS, assert_same_bits, can, kinds, table, tiny
 from scipy import sparse
 from scipy.stats import spearmanr
 from torch.utils.data import TensorDataset
@@ -15,6 +15,9 @@ from skgad._encoding import fit_encoding
 from skgad.preprocessing import PiecewiseLinearEncoder
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
+every_generator = pytest.mark.parametrize(
+    "name", [name for name in DETECTORS if can(name, "sample")]
+)
 every_encoding = pytest.mark.parametrize("encoding", ["standard", "piecewise"])
 
 
@@ -45,9 +48,10 @@ def test_standardizing_inside_is_standardizing_before(name, device):
     scaled = (X - X.mean(axis=0)) / X.std(axis=0)
     before = tiny(name, device=device).fit(scaled)
     np.testing.assert_allclose(inside.train_scores_, before.train_scores_, rtol=0.02, atol=1e-3)
-    rows = inside.reconstruct(X)
-    expected = before.reconstruct(scaled) * X.std(axis=0) + X.mean(axis=0)
-    np.testing.assert_allclose(rows, expected, rtol=0.02, atol=0.01)
+    if can(name, "reconstruct"):
+        rows = inside.reconstruct(X)
+        expected = before.reconstruct(scaled) * X.std(axis=0) + X.mean(axis=0)
+        np.testing.assert_allclose(rows, expected, rtol=0.02, atol=0.01)
 
 
 @every_detector
@@ -71,7 +75,7 @@ def test_the_unit_of_the_columns_does_not_matter(name, encoding, factor, device)
 
 
 @every_encoding
-@every_detector
+@every_generator
 def test_generated_rows_are_in_the_units_of_the_table(name, encoding, device):
     X = 1000 + 100 * mixed()
     detector = tiny(name, encoding=encoding, device=device, max_epochs=5).fit(X)

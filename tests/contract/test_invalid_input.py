@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from common import DETECTORS, fitted, table, tiny
+from common import DETECTORS, can, fitted, methods, table, tiny
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
@@ -13,8 +13,9 @@ every_detector = pytest.mark.parametrize("name", DETECTORS)
 # ----------------------------------------------------------------------------------- tables
 
 
-@every_detector
-@pytest.mark.parametrize("method", ["fit", "score_samples", "transform", "reconstruct"])
+@pytest.mark.parametrize(
+    ("name", "method"), methods("fit", "score_samples", "transform", "reconstruct")
+)
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize(
     ("value", "message"),
@@ -44,8 +45,9 @@ def test_text_raises_an_error_with_a_remedy(name, device):
         fitted(name, device).score_samples([["red", "1", "2", "3"]])
 
 
-@every_detector
-@pytest.mark.parametrize("method", ["score_samples", "predict", "transform", "reconstruct"])
+@pytest.mark.parametrize(
+    ("name", "method"), methods("score_samples", "predict", "transform", "reconstruct")
+)
 def test_another_number_of_features_raises_an_error(name, method, device):
     message = f"X has 3 features, but {name} is expecting 4 features"
     with pytest.raises(ValueError, match=message):
@@ -118,7 +120,7 @@ def test_an_unknown_kind_of_rows_raises_an_error(name, verb, device):
         getattr(detector, verb)(argument, kind="nonsense")
 
 
-@every_detector
+@pytest.mark.parametrize("name", [name for name in DETECTORS if can(name, "sample")])
 @pytest.mark.parametrize(
     ("n_samples", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError)]
 )

@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
-from common import DETECTORS, assert_same_bits, fitted, state, table, tiny
+from common import DETECTORS, assert_same_bits, can, fitted, state, table, tiny
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -237,8 +237,10 @@ def test_set_params_alone_leaves_codes_reconstructions_and_samples(name, device)
     expected, detector = fitted(name, device), copy_of(fitted(name, device))
     detector.set_params(score_type=other_than(detector.score_type, name))
     assert_same_bits(detector.transform(table()), expected.transform(table()))
-    assert_same_bits(detector.reconstruct(table()), expected.reconstruct(table()))
-    assert_same_bits(detector.sample(3, random_state=0), expected.sample(3, random_state=0))
+    if can(name, "reconstruct"):
+        assert_same_bits(detector.reconstruct(table()), expected.reconstruct(table()))
+    if can(name, "sample"):
+        assert_same_bits(detector.sample(3, random_state=0), expected.sample(3, random_state=0))
 
 
 @every_detector
