@@ -1,6 +1,18 @@
 """Deep generative anomaly detection with the interface of scikit-learn."""
 
-from .detectors import ALAD, AMA, ARN, RCGAN, WAE, WALDO, Autoencoder, BaseDetector, CoRA, DeepSVDD
+from .detectors import (
+    ALAD,
+    AMA,
+    ARN,
+    DAGMM,
+    RCGAN,
+    WAE,
+    WALDO,
+    Autoencoder,
+    BaseDetector,
+    CoRA,
+    DeepSVDD,
+)
 from .engine.game import Game
 from .networks import MLP, ConvNet
 from .tabular import TabularDetector
@@ -11,6 +23,7 @@ __all__ = [
     "ALAD",
     "AMA",
     "ARN",
+    "DAGMM",
     "MLP",
     "RCGAN",
     "WAE",

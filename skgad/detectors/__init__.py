@@ -6,6 +6,7 @@ from ._arn import ARN
 from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
 from ._cora import CoRA
+from ._dagmm import DAGMM
 from ._deep_svdd import DeepSVDD
 from ._rcgan import RCGAN
 from ._wae import WAE
@@ -15,6 +16,7 @@ __all__ = [
     "ALAD",
     "AMA",
     "ARN",
+    "DAGMM",
     "RCGAN",
     "WAE",
     "WALDO",

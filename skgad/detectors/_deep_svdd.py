@@ -29,6 +29,9 @@ BOUNDED = (nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Softmax, nn.Softmin, nn.S
 #: they count as equal.
 COLLAPSED = 1e-3
 
+#: Constraints of parameters that are a number of epochs or a proportion of the training.
+DURATION = [Interval(Integral, 0, None, closed="left"), Interval(RealNotInt, 0, 1, closed="left")]
+
 
 class DeepSVDDGame(Game):
     """The game of Deep SVDD: an encoder moves the codes of the rows towards a fixed center."""
@@ -308,14 +311,8 @@ class DeepSVDD(BaseDetector):
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "objective": [StrOptions({"one_class", "soft_boundary"})],
         "nu": [Interval(Real, 0, 1, closed="neither")],
-        "pretraining": [
-            Interval(Integral, 0, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="left"),
-        ],
-        "warm_up": [
-            Interval(Integral, 0, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="left"),
-        ],
+        "pretraining": DURATION,
+        "warm_up": DURATION,
         "score_type": [StrOptions({"distance", "neighbors", "density", "neighbors+density"})],
     }
     adam_params: ClassVar[dict] = {"optimizer__weight_decay": 1e-6}

@@ -169,7 +169,7 @@ def test_rows_can_be_memory_mapped(name, dtype, device, tmp_path):
 
 @every_detector
 @pytest.mark.parametrize("n_constant", [1, 4])
-@pytest.mark.filterwarnings("ignore:The encoder collapsed")
+@pytest.mark.filterwarnings("ignore:The encoder collapsed", "ignore:The mixture is singular")
 def test_constant_columns_give_finite_scores(name, n_constant, device):
     rows = table()
     rows[:, :n_constant] = 7.0
