@@ -4,6 +4,7 @@ from .detectors import (
     ALAD,
     AMA,
     ARN,
+    DAGMM,
     DSEBM,
     RCGAN,
     WAE,
@@ -11,6 +12,7 @@ from .detectors import (
     Autoencoder,
     BaseDetector,
     CoRA,
+    DeepSVDD,
     FenceGAN,
 )
 from .engine.game import Game
@@ -24,6 +26,7 @@ __all__ = [
     "AMA",
     "ARN",
     "DSEBM",
+    "DAGMM",
     "MLP",
     "RCGAN",
     "WAE",
@@ -32,6 +35,7 @@ __all__ = [
     "ConvNet",
     "CoRA",
     "FenceGAN",
+    "DeepSVDD",
     "BaseDetector",
     "Game",
     "TabularDetector",

@@ -118,6 +118,21 @@ TINY = {
         "advantage_decay": 0.0,
         "score_type": "inlier",
     },
+    "DAGMM": {
+        **AUTOENCODER,
+        "n_components": 2,
+        "energy_weight": 0.1,
+        "covariance_weight": 0.005,
+        "score_type": "energy",
+    },
+    "DeepSVDD": {
+        **AUTOENCODER,
+        "objective": "soft_boundary",
+        "nu": 0.25,
+        "pretraining": 1,
+        "warm_up": 0,
+        "score_type": "distance",
+    },
 }
 
 #: The names of the public detectors.

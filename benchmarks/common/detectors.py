@@ -95,6 +95,8 @@ METHODS = {
     "AMA, spectral norm": partial(build, "AMA", spectral_norm=True),
     "ARN": partial(build, "ARN"),
     "ARN, noise_scale=0": partial(build, "ARN", noise_scale=0.0),
+    "DAGMM": partial(build, "DAGMM", latent_dim=8),
+    "DeepSVDD": partial(build, "DeepSVDD"),
     "ALAD": partial(build, "ALAD"),
     "ALAD, latent_weight=1": partial(build, "ALAD", latent_weight=1.0),
     **{name: partial(build, name) for name in PAPER_BASELINES if hasattr(skgad, name)},

@@ -6,6 +6,8 @@ from ._arn import ARN
 from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
 from ._cora import CoRA
+from ._dagmm import DAGMM
+from ._deep_svdd import DeepSVDD
 from ._dsebm import DSEBM
 from ._fence_gan import FenceGAN
 from ._rcgan import RCGAN
@@ -17,6 +19,7 @@ __all__ = [
     "AMA",
     "ARN",
     "DSEBM",
+    "DAGMM",
     "RCGAN",
     "WAE",
     "WALDO",
@@ -24,5 +27,6 @@ __all__ = [
     "BaseDetector",
     "CoRA",
     "FenceGAN",
+    "DeepSVDD",
     "LabelledDetector",
 ]

@@ -11,6 +11,7 @@ from torch.autograd.functional import vjp
 from torch.nn.functional import normalize
 
 from .._sklearn_compat import Interval, RealNotInt, StrOptions
+from ..engine.callbacks import count_batches
 from ..engine.corruption import replace_some_values
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
@@ -200,10 +201,7 @@ class WarmUp(Callback):
         """Count the mini-batches, or continue the count of an earlier training."""
         game = net.module_.game
         if not net.history:
-            n_epochs = self.duration
-            if isinstance(n_epochs, Real) and not isinstance(n_epochs, Integral):
-                n_epochs = n_epochs * net.max_epochs
-            game.warm_up_left.fill_(round(n_epochs * len(net.get_iterator(X, training=True))))
+            game.warm_up_left.fill_(count_batches(self.duration, net, X))
         self.n_left_ = int(game.warm_up_left.max())  # the same for all members
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):

@@ -1,6 +1,7 @@
 """Callbacks that the engine adds to a training."""
 
 from copy import copy, deepcopy
+from numbers import Integral
 
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch.optim.lr_scheduler import MultiStepLR, PolynomialLR
@@ -17,6 +18,22 @@ def step_schedule(optimizer, n_batches):
 
 
 SCHEDULES = {"linear": linear_schedule, "step": step_schedule}
+
+
+def count_batches(duration, net, rows):
+    """Number of mini-batches of a part of a training.
+
+    Parameters
+    ----------
+    duration : int or float
+        Number of epochs if it is an int, proportion of the training if it is a float.
+    net : AdversarialNet
+        The net, which knows the number of epochs.
+    rows : Rows
+        Training rows.
+    """
+    n_epochs = duration if isinstance(duration, Integral) else duration * net.max_epochs
+    return round(n_epochs * len(net.get_iterator(rows, training=True)))
 
 
 class LearningRateSchedule(Callback):

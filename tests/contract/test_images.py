@@ -30,6 +30,7 @@ pytestmark = [
     pytest.mark.usefixtures("seeded"),
     pytest.mark.filterwarnings("ignore:The root mean square of the features"),
     pytest.mark.filterwarnings("ignore:The codes collapsed to the prior"),
+    pytest.mark.filterwarnings("ignore:The mixture is singular"),
 ]
 
 #: Detectors whose networks have no decoder.

@@ -73,6 +73,7 @@ def test_a_table_that_is_too_small_or_not_two_dimensional_raises_an_error(
 
 
 @every_detector
+@pytest.mark.filterwarnings("ignore:The mixture is singular")
 def test_two_rows_are_enough(name, device):
     detector = tiny(name, device=device).fit(table(n_samples=2))
     assert np.isfinite(detector.score_samples(table())).all()
