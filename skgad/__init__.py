@@ -1,6 +1,17 @@
 """Deep generative anomaly detection with the interface of scikit-learn."""
 
-from .detectors import ALAD, AMA, ARN, RCGAN, WAE, WALDO, Autoencoder, BaseDetector, CoRA
+from .detectors import (
+    ALAD,
+    AMA,
+    ARN,
+    RCGAN,
+    WAE,
+    WALDO,
+    Autoencoder,
+    BaseDetector,
+    CoRA,
+    GANomaly,
+)
 from .engine.game import Game
 from .networks import MLP, ConvNet
 from .tabular import TabularDetector
@@ -19,6 +30,7 @@ __all__ = [
     "ConvNet",
     "CoRA",
     "BaseDetector",
+    "GANomaly",
     "Game",
     "TabularDetector",
 ]

@@ -104,6 +104,13 @@ TINY = {
         "advantage_decay": 0.0,
         "score_type": "inlier",
     },
+    "GANomaly": {
+        **AUTOENCODER,
+        "adversarial_weight": 1.0,
+        "contextual_weight": 50.0,
+        "encoder_weight": 1.0,
+        "score_type": "l1",
+    },
 }
 
 #: The names of the public detectors.
@@ -152,6 +159,18 @@ def kinds(detector, verb):
     """Kinds of rows that a detector can generate ("sample") or "reconstruct"."""
     methods = {"sample": SAMPLERS, "reconstruct": RECONSTRUCTORS}[verb]
     return [kind for kind, method in methods.items() if detector.game_class.can(method)]
+
+
+def samples(detector, n_samples, random_state=0):
+    """New rows of each kind that a detector can generate, by kind."""
+    return {
+        kind: detector.sample(n_samples, kind=kind, random_state=random_state)
+        for kind in kinds(detector, "sample")
+    }
+
+
+#: The names of the detectors that can generate rows.
+GENERATIVE = [name for name in DETECTORS if kinds(getattr(skgad, name), "sample")]
 
 
 @cache

@@ -6,6 +6,7 @@ from ._arn import ARN
 from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
 from ._cora import CoRA
+from ._ganomaly import GANomaly
 from ._rcgan import RCGAN
 from ._wae import WAE
 from ._waldo import WALDO
@@ -20,5 +21,6 @@ __all__ = [
     "Autoencoder",
     "BaseDetector",
     "CoRA",
+    "GANomaly",
     "LabelledDetector",
 ]

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from common import DETECTORS, assert_same_bits, kinds, table, tiny
+from common import DETECTORS, assert_same_bits, samples, table, tiny
 from scipy import sparse
 from scipy.stats import spearmanr
 from torch.utils.data import TensorDataset
@@ -71,10 +71,10 @@ def test_the_unit_of_the_columns_does_not_matter(name, factor, device):
 def test_generated_rows_have_the_columns_of_the_table(name, device):
     X = mixed()
     detector = tiny(name, encoding="auto", device=device, max_epochs=5).fit(X)
-    rows = detector.sample(20, kind=kinds(detector, "sample")[0], random_state=0)
-    assert rows.shape == (20, X.shape[1])
+    rows = samples(detector, 20)
+    assert all(made.shape == (20, X.shape[1]) for made in rows.values())
     assert detector.reconstruct(X).shape == X.shape
-    for made in (rows, detector.reconstruct(X)):
+    for made in (*rows.values(), detector.reconstruct(X)):
         assert (made[:, -1] == 7).all()
 
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from common import DETECTORS, Spy, assert_same_bits, state, table, tiny
+from common import DETECTORS, Spy, assert_same_bits, samples, state, table, tiny
 from sklearn.exceptions import NotFittedError
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
@@ -52,14 +52,14 @@ def test_a_failed_refit_leaves_the_detector_unchanged(name, method, rows, change
     frame = pd.DataFrame(table(), columns=list("abcd"))
     detector = tiny(name, device=device).fit(frame)
     before, parameters = fitted_attributes(), detector.get_params(deep=False)
-    scores, samples = detector.score_samples(frame), detector.sample(3, random_state=0)
+    scores, new_rows = detector.score_samples(frame), samples(detector, 3)
     codes = detector.set_output(transform="pandas").transform(frame)
     with warnings.catch_warnings(), pytest.raises((ValueError, RuntimeError), match=message):
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         getattr(detector.set_params(**changes), method)(rows)
     assert fitted_attributes() == before
     assert_same_bits(detector.score_samples(frame), scores)
-    assert_same_bits(detector.sample(3, random_state=0), samples)
+    assert_same_bits(samples(detector, 3), new_rows)
     pd.testing.assert_frame_equal(detector.transform(frame), codes)
     detector.set_params(**{key: parameters[key] for key in changes})
     expected = tiny(name, device=device).fit(frame).partial_fit(frame)

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from common import DETECTORS, assert_same_bits, kinds, state
+from common import DETECTORS, assert_same_bits, samples, state
 from image_common import ITEMS, Images, convnet, image_detector, pixels
 from scipy import sparse
 from sklearn.base import clone
@@ -41,8 +41,7 @@ def test_images_are_trained_on_scored_reconstructed_and_sampled(name, shape, dev
     assert detector.n_iter_ == 2
     assert np.isfinite(detector.score_samples(X)).all()
     assert detector.reconstruct(X).shape == X.shape
-    samples = detector.sample(3, kind=kinds(detector, "sample")[0], random_state=0)
-    assert samples.shape == (3, X.shape[1])
+    assert all(rows.shape == (3, X.shape[1]) for rows in samples(detector, 3).values())
     layers = {type(m) for m in detector.net_.module_.modules()}
     assert {nn.Conv2d, nn.ConvTranspose2d} <= layers
 

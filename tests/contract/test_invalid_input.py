@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from common import DETECTORS, fitted, table, tiny
+from common import DETECTORS, GENERATIVE, fitted, table, tiny
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
@@ -118,13 +118,20 @@ def test_an_unknown_kind_of_rows_raises_an_error(name, verb, device):
         getattr(detector, verb)(argument, kind="nonsense")
 
 
-@every_detector
+@pytest.mark.parametrize("name", GENERATIVE)
 @pytest.mark.parametrize(
     ("n_samples", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError)]
 )
 def test_an_invalid_number_of_samples_raises_an_error(name, n_samples, error, device):
     with pytest.raises(error, match="n_samples"):
         fitted(name, device).sample(n_samples)
+
+
+@pytest.mark.parametrize("name", [name for name in DETECTORS if name not in GENERATIVE])
+def test_a_detector_that_cannot_sample_says_so(name, device):
+    message = rf"{name} cannot sample rows of kind='inlier'\. Detectors that can: .*WAE"
+    with pytest.raises(ValueError, match=message):
+        fitted(name, device).sample(3)
 
 
 @every_detector
