@@ -11,6 +11,7 @@ from .detectors import (
     BaseDetector,
     CoRA,
     GANomaly,
+    SkipGANomaly,
 )
 from .engine.game import Game
 from .networks import MLP, ConvNet
@@ -32,5 +33,6 @@ __all__ = [
     "BaseDetector",
     "GANomaly",
     "Game",
+    "SkipGANomaly",
     "TabularDetector",
 ]

@@ -80,6 +80,7 @@ METHODS = {
     "AMA, no interpolation": partial(build, "AMA", interpolation_weight=0.0),
     "AMA, spectral norm": partial(build, "AMA", spectral_norm=True),
     "GANomaly": partial(build, "GANomaly"),
+    "SkipGANomaly": partial(build, "SkipGANomaly"),
     "ARN": partial(build, "ARN"),
     "ARN, noise_scale=0": partial(build, "ARN", noise_scale=0.0),
     "ALAD": partial(build, "ALAD"),

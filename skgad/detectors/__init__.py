@@ -8,6 +8,7 @@ from ._base import BaseDetector, LabelledDetector
 from ._cora import CoRA
 from ._ganomaly import GANomaly
 from ._rcgan import RCGAN
+from ._skip_ganomaly import SkipGANomaly
 from ._wae import WAE
 from ._waldo import WALDO
 
@@ -23,4 +24,5 @@ __all__ = [
     "CoRA",
     "GANomaly",
     "LabelledDetector",
+    "SkipGANomaly",
 ]

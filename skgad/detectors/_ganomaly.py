@@ -109,6 +109,7 @@ class GANomaly(BaseDetector):
 
     See Also
     --------
+    SkipGANomaly : Has skip connections, and compares features of the discriminator.
     ALAD : Has discriminators of pairs, a prior of the codes, and generates rows.
     Autoencoder : The default detector.
 
