@@ -137,9 +137,8 @@ class SkipGANomaly(BaseDetector):
     - The score has the two errors of the loss, as in the paper. The released code squares the
       reconstruction error, and scales the scores of all test rows to the range from 0 to 1, so that
       the score of a row depends on the other rows.
-    - Scores are computed in evaluation mode. The authors of [2]_ report that the released code
-      computes them in training mode, with the batch statistics of the test rows, and that its
-      results are lower in evaluation mode.
+    - Scores are computed in evaluation mode. The authors of [2]_ found that the released code
+      computes them in training mode, with the batch statistics of the test rows.
     - In the released code, the discriminator minimizes the difference between the features, too.
       Here, as in the paper, only the generator does.
     - The contextual weight of the paper is 40. The default of the released code is 50.
@@ -150,7 +149,7 @@ class SkipGANomaly(BaseDetector):
     - The paper has images only. Layers, learning rate, number of epochs, `latent_dim` and
       `encoding` are chosen for tables. ``SkipGANomaly(networks=ConvNet((3, 32, 32), (64, 128, 256,
       512, 512), batch_norm=True, output_activation="tanh"), latent_dim=512, batch_size=64,
-      lr=2e-4, max_epochs=15)`` is close to the released code for images of 32 x 32 pixels. The
+      lr=2e-4, max_epochs=25)`` is close to the released code for images of 32 x 32 pixels. The
       betas of Adam, 0.5 and 0.999, are those of the paper.
 
     References
@@ -158,7 +157,7 @@ class SkipGANomaly(BaseDetector):
     .. [1] S. Akcay, A. Atapour-Abarghouei and T. P. Breckon. "Skip-GANomaly: Skip Connected and
        Adversarially Trained Encoder-Decoder Anomaly Detection". IJCNN 2019, section III.
     .. [2] G. Somepalli, Y. Wu, Y. Balaji, B. Vinzamuri and S. Feizi. "Unsupervised Anomaly
-       Detection with Adversarial Mirrored AutoEncoders". 2020.
+       Detection with Adversarial Mirrored AutoEncoders". 2020, section 4.1.
 
     Examples
     --------
