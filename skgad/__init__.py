@@ -14,6 +14,8 @@ from .detectors import (
     CoRA,
     DeepSVDD,
     FenceGAN,
+    GANomaly,
+    SkipGANomaly,
 )
 from .engine.game import Game
 from .networks import MLP, ConvNet
@@ -37,6 +39,8 @@ __all__ = [
     "FenceGAN",
     "DeepSVDD",
     "BaseDetector",
+    "GANomaly",
     "Game",
+    "SkipGANomaly",
     "TabularDetector",
 ]

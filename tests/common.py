@@ -133,6 +133,23 @@ TINY = {
         "warm_up": 0,
         "score_type": "distance",
     },
+    "GANomaly": {
+        **AUTOENCODER,
+        "adversarial_weight": 1.0,
+        "contextual_weight": 50.0,
+        "encoder_weight": 1.0,
+        "score_type": "l1",
+    },
+    "SkipGANomaly": {
+        **AUTOENCODER,
+        # Its codes are features of the discriminator: two, as the other detectors have here.
+        "networks": MLP((8,), discriminator_layer_sizes=(2,), dropout=0.1),
+        "adversarial_weight": 1.0,
+        "contextual_weight": 40.0,
+        "latent_weight": 1.0,
+        "score_weight": 0.9,
+        "score_type": "combined",
+    },
 }
 
 #: The names of the public detectors.

@@ -93,6 +93,8 @@ METHODS = {
     "AMA, box": partial(build, "AMA", negatives="box"),
     "AMA, no interpolation": partial(build, "AMA", interpolation_weight=0.0),
     "AMA, spectral norm": partial(build, "AMA", spectral_norm=True),
+    "GANomaly": partial(build, "GANomaly"),
+    "SkipGANomaly": partial(build, "SkipGANomaly"),
     "ARN": partial(build, "ARN"),
     "ARN, noise_scale=0": partial(build, "ARN", noise_scale=0.0),
     "DAGMM": partial(build, "DAGMM", latent_dim=8),

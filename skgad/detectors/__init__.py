@@ -10,7 +10,9 @@ from ._dagmm import DAGMM
 from ._deep_svdd import DeepSVDD
 from ._dsebm import DSEBM
 from ._fence_gan import FenceGAN
+from ._ganomaly import GANomaly
 from ._rcgan import RCGAN
+from ._skip_ganomaly import SkipGANomaly
 from ._wae import WAE
 from ._waldo import WALDO
 
@@ -28,5 +30,7 @@ __all__ = [
     "CoRA",
     "FenceGAN",
     "DeepSVDD",
+    "GANomaly",
     "LabelledDetector",
+    "SkipGANomaly",
 ]

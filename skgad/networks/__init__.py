@@ -2,8 +2,9 @@
 
 The ``networks`` parameter of a detector accepts any object with the three methods of
 :class:`MLP`: ``encoder(n_features, latent_dim)`` and ``decoder(latent_dim, n_features)``, which
-return any module, and ``discriminator(*n_inputs)``, which returns a :class:`Discriminator`. A
-further method with the name of one network of the method, such as ``d_xz``, builds that network
+return any module, and ``discriminator(*n_inputs)``, which returns a :class:`Discriminator`.
+:class:`~skgad.SkipGANomaly` needs ``unet(n_features, latent_dim)`` instead of encoder and decoder.
+A further method with the name of one network of the method, such as ``d_xz``, builds that network
 instead.
 
 With several members, the networks of all members are computed together. :func:`stacking` tells how.

@@ -11,7 +11,8 @@ class Networks(Protocol):
     """Interface of the objects that the ``networks`` parameter of a detector accepts.
 
     A further method with the name of one network of a game, such as ``d_xz``, builds that network
-    in place of the general method. An attribute ``image_shape`` says that rows are images.
+    in place of the general method. Some methods also need ``unet(n_features, latent_dim)``, which
+    builds a network that maps rows to rows. An attribute ``image_shape`` says that rows are images.
     """
 
     def encoder(self, n_features: int, latent_dim: int) -> nn.Module:
@@ -36,7 +37,7 @@ def build(networks: Networks, name: str, kind: str, *widths: int) -> Any:
     name : str
         Name of the network in the game, such as "d_xz". If `networks` has a method of this name,
         it builds the network.
-    kind : {"encoder", "decoder", "discriminator"}
+    kind : {"encoder", "decoder", "discriminator", "unet"}
         Method that builds the network otherwise.
     *widths : int
         Arguments of the method: the widths of inputs and outputs.
@@ -45,8 +46,20 @@ def build(networks: Networks, name: str, kind: str, *widths: int) -> Any:
     -------
     torch.nn.Module
         The new network.
+
+    Raises
+    ------
+    ValueError
+        If `networks` has neither of the two methods.
     """
-    return getattr(networks, name, getattr(networks, kind))(*widths)
+    method = getattr(networks, name, None) or getattr(networks, kind, None)
+    if method is None:
+        raise ValueError(
+            f"This detector needs networks with a method {kind!r}, which "
+            f"{type(networks).__name__} does not have. Add a method {kind!r} or {name!r} to the "
+            "class, or use MLP or ConvNet."
+        )
+    return method(*widths)
 
 
 def image_shape(networks: Networks | None) -> tuple[int, int, int] | None:

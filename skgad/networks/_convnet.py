@@ -1,5 +1,6 @@
 """Convolutional networks, for rows that are flattened images."""
 
+from itertools import pairwise
 from math import prod
 from numbers import Integral
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from ._discriminator import Discriminator
 from ._layers import Dropout, activation_layer, glorot, hidden_layers, linear
+from ._unet import unet
 
 OUTPUT_ACTIVATIONS = {None: nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
@@ -165,22 +167,40 @@ class ConvNet(BaseEstimator):
         -------
         decoder : torch.nn.Module
         """
-        shapes = self._shapes(self.channels, n_features)[::-1]
-        if latent_dim == n_features:
-            raise ValueError(
-                f"latent_dim={latent_dim} is also the number of pixels of an image, so a "
-                "discriminator cannot tell codes from images: choose another latent_dim."
-            )
-        if self.output_activation not in OUTPUT_ACTIVATIONS:
-            raise ValueError(
-                f"Unknown output_activation={self.output_activation!r}. Choose one of "
-                f"{', '.join(map(str, OUTPUT_ACTIVATIONS))}."
-            )
+        shapes = self._shapes(self.channels, n_features, latent_dim)[::-1]
         return nn.Sequential(
             linear(latent_dim, prod(shapes[0])),
             OnImages(shapes[0], *self._transposed_convolutions(shapes)),
-            OUTPUT_ACTIVATIONS[self.output_activation](),
+            self._output_layer(),
         )
+
+    def unet(self, n_features: int, latent_dim: int) -> nn.Module:
+        """Build an encoder and a decoder with skip connections, which maps rows to rows.
+
+        Each transposed convolution of the decoder also receives the feature maps of the encoder
+        that have the same size.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows.
+        latent_dim : int
+            Width of the codes, which are between the encoder and the decoder.
+
+        Returns
+        -------
+        network : torch.nn.Module
+        """
+        shapes = self._shapes(self.channels, n_features, latent_dim)
+        down: list[nn.Module] = []
+        up: list[nn.Module] = [linear(latent_dim, prod(shapes[-1]))]
+        for large, small in pairwise(shapes):
+            down.append(OnImages(large, *self._convolutions([large, small], self.batch_norm)))
+        for small, large in pairwise(shapes[::-1]):
+            joined = (2 * small[0], *small[1:])
+            up.append(OnImages(joined, *self._transposed_convolutions([joined, large])))
+        network = unet([*down, linear(prod(shapes[-1]), latent_dim)], up)
+        return nn.Sequential(network, self._output_layer())
 
     def discriminator(self, *n_inputs: int) -> Discriminator:
         """Build a network that maps a tuple of inputs to a logit.
@@ -222,6 +242,15 @@ class ConvNet(BaseEstimator):
         layers = self._convolutions(shapes, dropout=self.dropout)
         return nn.Sequential(OnImages(shapes[0], *layers), self._affine(prod(shapes[-1]), *sizes))
 
+    def _output_layer(self):
+        """Activation of the output of a decoder."""
+        if self.output_activation not in OUTPUT_ACTIVATIONS:
+            raise ValueError(
+                f"Unknown output_activation={self.output_activation!r}. Choose one of "
+                f"{', '.join(map(str, OUTPUT_ACTIVATIONS))}."
+            )
+        return OUTPUT_ACTIVATIONS[self.output_activation]()
+
     def _affine(self, *sizes):
         """Affine hidden layers of a discriminator."""
         return hidden_layers(sizes, self.activation, self.dropout)
@@ -248,7 +277,7 @@ class ConvNet(BaseEstimator):
             layers += [glorot(nn.ConvTranspose2d(n_inputs, n_outputs, k, 2, padding, rest))]
         return layers
 
-    def _shapes(self, channels, n_features=None):
+    def _shapes(self, channels, n_features=None, latent_dim=None):
         """Shapes of the image and of the feature maps after each convolution."""
         shape, k = self.image_shape, self.kernel_size
         if len(shape) != 3 or any(not isinstance(n, Integral) or n < 1 for n in shape):
@@ -261,6 +290,11 @@ class ConvNet(BaseEstimator):
                 f"Images of image_shape={shape} have {prod(shape)} pixels, but X has "
                 f"{n_features} features. Set image_shape to (channels, height, width) of the "
                 "images, and flatten them in this order."
+            )
+        if latent_dim == prod(shape):
+            raise ValueError(
+                f"latent_dim={latent_dim} is also the number of pixels of an image, so a "
+                "discriminator cannot tell codes from images: choose another latent_dim."
             )
         if not isinstance(k, Integral) or not 1 <= k <= max(shape[1:]):
             raise ValueError(

@@ -1,5 +1,6 @@
 """Multi-layer perceptrons, for rows of a table."""
 
+from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
@@ -7,7 +8,8 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from ._discriminator import Discriminator
-from ._layers import hidden_layers, mlp
+from ._layers import hidden_layers, linear, mlp
+from ._unet import unet
 
 
 class MLP(BaseEstimator):
@@ -107,6 +109,31 @@ class MLP(BaseEstimator):
             )
         body = hidden_layers((sum(n_inputs), *hidden), self.activation, self.dropout)
         return Discriminator(body, hidden[-1])
+
+    def unet(self, n_features: int, latent_dim: int) -> nn.Module:
+        """Build an encoder and a decoder with skip connections, which maps rows to rows.
+
+        Each hidden layer of the decoder, and its output layer, also receives the activations of the
+        hidden layer of the encoder that has the same width.
+
+        Parameters
+        ----------
+        n_features : int
+            Width of the rows.
+        latent_dim : int
+            Width of the codes, which are between the encoder and the decoder.
+
+        Returns
+        -------
+        network : torch.nn.Module
+        """
+        hidden = self._widths("hidden_layer_sizes")
+        sizes = (n_features, *hidden)
+        down = [hidden_layers(pair, self.activation) for pair in pairwise(sizes)]
+        n_inputs = (latent_dim, *(2 * size for size in reversed(hidden)))
+        *inner, last = zip(n_inputs, reversed(sizes), strict=True)
+        up = [hidden_layers(pair, self.activation) for pair in inner]
+        return unet([*down, linear(sizes[-1], latent_dim)], [*up, linear(*last)])
 
     def _widths(self, name):
         sizes = getattr(self, name)

@@ -16,6 +16,7 @@ from ._discriminator import Discriminator
 from ._layers import Dropout
 from ._random import as_member, member_generators
 from ._spectral_norm import SpectralNorm
+from ._unet import SkipConnection
 
 #: Layers without parameters that treat all numbers alike.
 ELEMENTWISE = {
@@ -175,8 +176,8 @@ class Stack:
     """Stack the modules of several members, and keep what a member uses in several places.
 
     Affine layers, layer normalization, spectral normalization, dropout and elementwise activations
-    become layers with batched operations, also inside of sequential modules and of a
-    :class:`Discriminator`. Any other module becomes a :class:`StackedModule`.
+    become layers with batched operations, also inside of sequential modules, of skip connections
+    and of a :class:`Discriminator`. Any other module becomes a :class:`StackedModule`.
     """
 
     def __init__(self):
@@ -266,7 +267,7 @@ def is_container(module: nn.Module) -> bool:
         names = ("forward", "features", "judge")
         return all(getattr(cls, name) is getattr(Discriminator, name) for name in names)
     if isinstance(module, nn.Sequential):
-        return cls.forward is nn.Sequential.forward
+        return cls.forward in (nn.Sequential.forward, SkipConnection.forward)
     return cls is nn.ModuleList
 
 

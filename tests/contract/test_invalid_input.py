@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from common import DETECTORS, fitted, kinds, methods, table, tiny
+from common import DETECTORS, can, fitted, kinds, methods, table, tiny
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
@@ -130,6 +130,13 @@ def test_an_unknown_kind_of_rows_raises_an_error(name, verb, device):
 def test_an_invalid_number_of_samples_raises_an_error(name, kind, n_samples, error, device):
     with pytest.raises(error, match="n_samples"):
         fitted(name, device).sample(n_samples, kind=kind)
+
+
+@pytest.mark.parametrize("name", [name for name in DETECTORS if not can(name, "sample")])
+def test_a_detector_that_cannot_sample_says_so(name, device):
+    message = rf"{name} cannot sample rows of kind='inlier'\. Detectors that can: .*WAE"
+    with pytest.raises(ValueError, match=message):
+        fitted(name, device).sample(3)
 
 
 @every_detector

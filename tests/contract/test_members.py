@@ -84,12 +84,14 @@ def test_a_member_that_draws_categories_is_the_detector_alone(device):
     assert_members_are_detectors_alone(detector, X)
 
 
-@pytest.mark.parametrize("name", ["ALAD", "WAE"])
-def test_a_member_with_convolutions_is_the_detector_alone(name, device):
+@pytest.mark.parametrize(
+    ("name", "network"), [("ALAD", "encoder"), ("WAE", "encoder"), ("SkipGANomaly", "generator")]
+)
+def test_a_member_with_convolutions_is_the_detector_alone(name, network, device):
     detector = image_detector(name, device)
     assert_members_are_detectors_alone(detector, pixels())
     fitted = detector.set_params(n_members=2).fit(pixels())
-    assert stacking(fitted.net_.module_.game.encoder) == "one by one"
+    assert stacking(getattr(fitted.net_.module_.game, network)) == "one by one"
 
 
 class BatchNormed(MLP):

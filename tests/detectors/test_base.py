@@ -467,7 +467,7 @@ def test_scores_that_are_not_finite_are_rejected(device):
 
 @every_detector
 @pytest.mark.parametrize("n_members", [1, 2])
-def test_shapes_and_dtypes_of_samples_reconstructions_and_codes(name, n_members, device):
+def test_shapes_and_dtypes_of_reconstructions_and_codes(name, n_members, device):
     detector = fitted(name, device, n_members=n_members)
     for kind in kinds(detector, "sample"):
         assert detector.sample(kind=kind).shape == (1, 4)

@@ -63,11 +63,16 @@ NETWORKS = {
     "layer norm": (normalized, "batched"),
     "spectral norm": (lambda: spectrally_normalized(mlp((4, 8, 2))), "batched"),
     "tied weights": (TiedWeights, "batched"),
+    "skip connections": (lambda: MLP((8, 3)).unet(4, 2), "batched"),
     "custom": (Custom, "vmap"),
     "batch norm": (lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), "vmap"),
     "without parameters": (lambda: nn.Sequential(nn.Linear(4, 3), nn.Softmax(-1)), "vmap"),
     "branching": (Branching, "one by one"),
     "convolutions": (lambda: ConvNet((1, 2, 2), (3,), 2).encoder(4, 2), "one by one"),
+    "convolutions and skip connections": (
+        lambda: ConvNet((1, 2, 2), (3,), 2).unet(4, 2),
+        "one by one",
+    ),
 }
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
