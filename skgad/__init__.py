@@ -1,6 +1,17 @@
 """Deep generative anomaly detection with the interface of scikit-learn."""
 
-from .detectors import ALAD, AMA, ARN, RCGAN, WAE, WALDO, Autoencoder, BaseDetector, CoRA
+from .detectors import (
+    ALAD,
+    AMA,
+    ARN,
+    EGBAD,
+    RCGAN,
+    WAE,
+    WALDO,
+    Autoencoder,
+    BaseDetector,
+    CoRA,
+)
 from .engine.game import Game
 from .networks import MLP, ConvNet
 from .tabular import TabularDetector
@@ -11,6 +22,7 @@ __all__ = [
     "ALAD",
     "AMA",
     "ARN",
+    "EGBAD",
     "MLP",
     "RCGAN",
     "WAE",

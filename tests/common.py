@@ -97,6 +97,14 @@ TINY = {
         "reservoir_size": 20,
         "score_type": "combined",
     },
+    "EGBAD": {
+        "latent_dim": 2,
+        # A discriminator of 4 units, half of 8, does not keep up with an encoder and a decoder.
+        "networks": MLP((8,), discriminator_layer_sizes=(16,), dropout=0.1),
+        "alpha": 0.9,
+        "score_type": "features",
+        "ema_decay": 0.9,
+    },
     "CoRA": {
         **AUTOENCODER,
         "advantage": True,

@@ -6,6 +6,7 @@ from ._arn import ARN
 from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
 from ._cora import CoRA
+from ._egbad import EGBAD
 from ._rcgan import RCGAN
 from ._wae import WAE
 from ._waldo import WALDO
@@ -14,6 +15,7 @@ __all__ = [
     "ALAD",
     "AMA",
     "ARN",
+    "EGBAD",
     "RCGAN",
     "WAE",
     "WALDO",
