@@ -105,6 +105,14 @@ TINY = {
         "score_type": "features",
         "ema_decay": 0.9,
     },
+    "AnoGAN": {
+        **AUTOENCODER,
+        "discrimination_weight": 0.1,
+        "n_search_steps": 3,
+        "search_lr": 0.1,
+        "score_type": "features",
+        "ema_decay": 0.9,
+    },
     "CoRA": {
         **AUTOENCODER,
         "advantage": True,

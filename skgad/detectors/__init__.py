@@ -2,6 +2,7 @@
 
 from ._alad import ALAD
 from ._ama import AMA
+from ._anogan import AnoGAN
 from ._arn import ARN
 from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
@@ -19,6 +20,7 @@ __all__ = [
     "RCGAN",
     "WAE",
     "WALDO",
+    "AnoGAN",
     "Autoencoder",
     "BaseDetector",
     "CoRA",

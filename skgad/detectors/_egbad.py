@@ -73,8 +73,8 @@ class EGBAD(BaseDetector):
     .. math:: A(x) = \alpha \| x - \hat x \|_1
               + (1 - \alpha) \| f(x, E(x)) - f(\hat x, E(x)) \|_1, \qquad \hat x = G(E(x)),
 
-    where :math:`f` are the activations of the last hidden layer of the discriminator. The encoder
-    gives the code of a row at once, so scoring is fast.
+    where :math:`f` are the activations of the last hidden layer of the discriminator. Unlike
+    :class:`AnoGAN`, EGBAD does not search the code of a row, so scoring is fast.
 
     Train the detector on rows that are all, or nearly all, normal. Tables need no scaling, because
     the detector encodes the columns itself (`encoding`). See the :ref:`user guide <egbad>`.
@@ -107,6 +107,7 @@ class EGBAD(BaseDetector):
     See Also
     --------
     ALAD : Adds discriminators that make encoder and decoder inverse to each other.
+    AnoGAN : Has no encoder, and searches the code of each row.
 
     Notes
     -----

@@ -151,11 +151,12 @@ class ConstantDecoder(MLP):
         return decoder
 
 
+@pytest.mark.parametrize("name", ["EGBAD", "AnoGAN"])
 @pytest.mark.parametrize("n_members", [1, 2])
-def test_a_collapse_of_the_generator_is_noticed(n_members, device):
+def test_a_collapse_of_the_generator_is_noticed(name, n_members, device):
     networks = ConstantDecoder((8,), discriminator_layer_sizes=(16,))
     params = {"networks": networks, "n_members": n_members, "device": device, "lr": 1e-6}
-    detector = tiny("EGBAD", max_epochs=1, **params)
+    detector = tiny(name, max_epochs=1, **params)
     with pytest.warns(ConvergenceWarning, match="The generator collapsed: the standard deviation"):
         detector.fit(table())
 
