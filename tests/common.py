@@ -108,7 +108,8 @@ TINY = {
     "AnoGAN": {
         **AUTOENCODER,
         "discrimination_weight": 0.1,
-        "n_search_steps": 3,
+        # With a few steps of Adam, many rows have the same code, and neighbors at distance zero.
+        "n_search_steps": 10,
         "search_lr": 0.1,
         "score_type": "features",
         "ema_decay": 0.9,

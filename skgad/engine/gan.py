@@ -33,7 +33,8 @@ class GANGame(EncoderDecoderGame):
         generator = torch.Generator().manual_seed(0)  # the member's own is for the training
         z = torch.randn(N_COMPARED, self.latent_dim, generator=generator)
         z = z.to(self.relative_spread.device).expand(*self.leading_shape, -1, -1)
-        spread, generated = (x.std(-2).mean(-1) for x in (rows, self.decoder(z).cpu()))
+        tables = rows, self.decoder(z).cpu()
+        spread, generated = (x.std(-2, correction=0).mean(-1) for x in tables)
         # Without encoding, columns can have any scale, which networks take long to learn.
         self.relative_spread.copy_(generated / spread.clamp(1e-12, 1.0))
 
