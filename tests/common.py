@@ -111,6 +111,23 @@ TINY = {
         "dispersion_weight": 3.0,
         "pretraining": 2,
     },
+    "EGBAD": {
+        "latent_dim": 2,
+        # A discriminator of 4 units, half of 8, does not keep up with an encoder and a decoder.
+        "networks": MLP((8,), discriminator_layer_sizes=(16,), dropout=0.1),
+        "alpha": 0.9,
+        "score_type": "features",
+        "ema_decay": 0.9,
+    },
+    "AnoGAN": {
+        **AUTOENCODER,
+        "discrimination_weight": 0.1,
+        # With a few steps of Adam, many rows have the same code, and neighbors at distance zero.
+        "n_search_steps": 10,
+        "search_lr": 0.1,
+        "score_type": "features",
+        "ema_decay": 0.9,
+    },
     "CoRA": {
         **AUTOENCODER,
         "advantage": True,

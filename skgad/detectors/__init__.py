@@ -2,6 +2,7 @@
 
 from ._alad import ALAD
 from ._ama import AMA
+from ._anogan import AnoGAN
 from ._arn import ARN
 from ._autoencoder import Autoencoder
 from ._base import BaseDetector, LabelledDetector
@@ -9,6 +10,7 @@ from ._cora import CoRA
 from ._dagmm import DAGMM
 from ._deep_svdd import DeepSVDD
 from ._dsebm import DSEBM
+from ._egbad import EGBAD
 from ._fence_gan import FenceGAN
 from ._ganomaly import GANomaly
 from ._rcgan import RCGAN
@@ -20,16 +22,18 @@ __all__ = [
     "ALAD",
     "AMA",
     "ARN",
-    "DSEBM",
     "DAGMM",
+    "DSEBM",
+    "EGBAD",
     "RCGAN",
     "WAE",
     "WALDO",
+    "AnoGAN",
     "Autoencoder",
     "BaseDetector",
     "CoRA",
-    "FenceGAN",
     "DeepSVDD",
+    "FenceGAN",
     "GANomaly",
     "LabelledDetector",
     "SkipGANomaly",

@@ -223,9 +223,12 @@ class BatchInvariantLinear(TorchFunctionMode):
         """Affine map with the rows as columns."""
         if input.dim() != 2:
             return torch.nn.functional.linear(input, weight, bias)
+        columns = input.T
+        if torch.is_grad_enabled():  # the gradient gets the layout of the columns
+            columns = columns.contiguous()
         if bias is None:
-            return (weight @ input.T).T
-        return torch.addmm(bias[:, None], weight, input.T).T
+            return (weight @ columns).T
+        return torch.addmm(bias[:, None], weight, columns).T
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from common import assert_same_bits
 from torch import nn
 
+from skgad.engine.gradients import input_gradient
 from skgad.engine.runtime import (
     INTERNAL_PACKAGES,
     BatchInvariantLinear,
@@ -153,6 +154,26 @@ def test_the_output_for_a_row_does_not_depend_on_its_position(n_outputs, bias, d
             rolled = layer(x.roll(5, 0)).cpu().numpy()
         assert_same_bits(permuted, straight[order.cpu().numpy()])
         assert_same_bits(rolled, np.roll(straight, 5, 0))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("n_inputs", range(1, 17))
+def test_the_gradient_of_a_row_does_not_depend_on_its_position(n_inputs, bias, device):
+    rng = np.random.RandomState(n_inputs)
+    for n_outputs in (1, 3, 8, 33, 64):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            layer = nn.Linear(n_inputs, n_outputs, bias=bias).to(device)
+        x = torch.from_numpy(rng.normal(size=(1024, n_inputs)).astype(np.float32)).to(device)
+        order = torch.from_numpy(rng.permutation(1024)).to(device)
+
+        def gradient(x, layer=layer):
+            with torch.inference_mode(), BatchInvariantLinear():
+                return input_gradient(lambda x: layer(x).square().sum(-1), x).cpu().numpy()
+
+        straight = gradient(x)
+        assert_same_bits(gradient(x[order]), straight[order.cpu().numpy()])
+        assert_same_bits(gradient(x.roll(5, 0)), np.roll(straight, 5, 0))
 
 
 def test_batch_invariant_layers_change_only_the_last_bits(device):
