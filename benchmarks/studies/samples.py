@@ -89,7 +89,7 @@ def load(dataset, data_home):
             X = X[y == 1]
         else:
             X, y = load_development_set(dataset, data_home)
-            X = X[y == 0]
+            X = X[y == 0].astype(float).round(6)  # the files have single precision
         X = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
     is_text = ~np.isin(X.columns, X.select_dtypes("number").columns)
     return X.astype(dict(zip(X.columns, np.where(is_text, "str", "float64"), strict=True)))

@@ -651,10 +651,9 @@ class BaseDetector(
             Whether to generate inliers or outliers.
         latent : {"auto", "mixture", "own"}, default="auto"
             How to generate. "mixture" decodes draws from a mixture that is fitted to the codes of
-            the training rows, adds residuals of training rows, and gives each column the
-            distribution that it has in the training rows, see :ref:`sampling`. "own" is the
-            way of the method. "auto" is "mixture" for inliers, and "own" for outliers, images and
-            more than 1,024 columns.
+            the training rows, and gives each column the distribution that it has in the
+            training rows, see :ref:`sampling`. "own" is the way of the method. "auto" is "mixture"
+            for inliers, and "own" for outliers, images and more than 1,024 columns.
         random_state : int, RandomState instance or None, default=None
             Determines the rows.
 

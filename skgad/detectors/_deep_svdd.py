@@ -1,5 +1,6 @@
 """Deep support vector data description."""
 
+from math import ceil, floor
 from numbers import Integral, Real
 from typing import ClassVar, Literal
 
@@ -37,6 +38,7 @@ class DeepSVDDGame(Game):
     """The game of Deep SVDD: an encoder moves the codes of the rows towards a fixed center."""
 
     players = {"autoencoder": ("encoder", "decoder"), "encoder": ("encoder",)}
+    phase = "training"  # or "pretraining" or "warm-up"
 
     def __init__(self, networks, n_features, **params):
         super().__init__(**params)
@@ -50,8 +52,7 @@ class DeepSVDDGame(Game):
         self.register_buffer("relative_spread", torch.tensor(1.0))
 
     def play(self, x, labels=None):
-        if self.pretraining_left.max() > 0:  # the same for all members
-            self.pretraining_left -= 1
+        if self.phase == "pretraining":
             x_hat = self.decoder(self.encoder(x))
             yield "autoencoder", (x - x_hat).square().mean(-1).mean(-1)
             return
@@ -60,8 +61,7 @@ class DeepSVDDGame(Game):
         if self.objective == "one_class":
             yield "encoder", distance.mean(-1)
             return
-        if self.warm_up_left.max() > 0:
-            self.warm_up_left -= 1
+        if self.phase == "warm-up":
             self.radius.zero_()
         else:
             self.radius.copy_(self.quantile_of(distance.detach()))
@@ -77,7 +77,10 @@ class DeepSVDDGame(Game):
 
     def quantile_of(self, distance):
         """Radius of the sphere that a proportion of `nu` of the rows lies outside of."""
-        return distance.quantile(1 - self.nu, dim=-1).sqrt()
+        # torch.quantile would read its argument on the device.
+        position = (1 - self.nu) * (distance.shape[-1] - 1)
+        lower, upper = (distance.sort(-1).values[..., f(position)] for f in (floor, ceil))
+        return lower.lerp(upper, position - floor(position)).sqrt()
 
     def score(self, x):
         distance = self.squared_distance(x)
@@ -150,32 +153,47 @@ class Stages(Callback):
         The same for the mini-batches after the pre-training in which the radius is zero.
     """
 
+    capturable = True
+
     def __init__(self, pretraining, warm_up):
         self.pretraining = pretraining
         self.warm_up = warm_up
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Count the mini-batches."""
+        """Count the mini-batches, or continue the count of an earlier training."""
         game = net.module_.game
         if not net.history:
             game.pretraining_left.fill_(count_batches(self.pretraining, net, X))
             game.warm_up_left.fill_(count_batches(self.warm_up, net, X))
         self.rows_ = X
-        self.pretrains_ = bool(game.pretraining_left.max() > 0)
+        counts = game.pretraining_left, game.warm_up_left
+        self.pretraining_left_, self.warm_up_left_ = (int(n.max()) for n in counts)
 
     def on_epoch_begin(self, net, **kwargs):
         """Let early stopping ignore the epochs before the center is fixed."""
         for _, callback in net.callbacks_:
-            if self.pretrains_ and isinstance(callback, EarlyStopping):
+            if self.pretraining_left_ and isinstance(callback, EarlyStopping):
                 callback.on_train_begin(net)
 
-    def on_batch_end(self, net, training=False, **kwargs):
-        """After the pre-training, fix the center and start with a new state of the optimizer."""
-        if training and self.pretrains_ and net.module_.game.pretraining_left.max() == 0:
-            self.pretrains_ = False
-            prepare(net.module_, self.rows_)
-            net.module_.train()
-            net.optimizer_.state.clear()
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Tell the game its phase."""
+        if training:
+            in_warm_up = "warm-up" if self.warm_up_left_ else "training"
+            net.module_.game.phase = "pretraining" if self.pretraining_left_ else in_warm_up
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        """Count the mini-batch. After the pre-training, fix the center and forget the momentum."""
+        game = net.module_.game
+        if training and self.pretraining_left_:
+            self.pretraining_left_ -= 1
+            game.pretraining_left -= 1
+            if not self.pretraining_left_:
+                prepare(net.module_, self.rows_)
+                net.module_.train()
+                net.optimizer_.state.clear()
+        elif training and self.warm_up_left_:
+            self.warm_up_left_ -= 1
+            game.warm_up_left -= 1
 
     def on_train_end(self, net, **kwargs):
         """Release the rows."""

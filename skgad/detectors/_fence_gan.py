@@ -4,6 +4,7 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import torch
+from skorch.callbacks import Callback
 from torch.nn.functional import softplus
 
 from .._sklearn_compat import Interval
@@ -28,6 +29,7 @@ class FenceGANGame(Game):
     """The game of Fence GAN: generated rows surround the rows instead of imitating them."""
 
     players = {"discriminator": ("discriminator",), "generator": ("generator",)}
+    phase = "training"  # or "pretraining"
 
     def __init__(self, networks, n_features, **params):
         super().__init__(**params)
@@ -40,7 +42,7 @@ class FenceGANGame(Game):
         G, D = self.generator, self.discriminator
         generated = G(self.sample_latent(x))
         yield "discriminator", call_real(D(x)) + self.fake_weight * call_fake(D(generated))
-        if self.is_pretraining():
+        if self.phase == "pretraining":
             return
         self.store_spreads(generated, x)
         fence = encirclement(D(generated), self.fence_level)
@@ -50,14 +52,6 @@ class FenceGANGame(Game):
         """Draw one code for each row, or some more if there are few rows."""
         n_codes = max(x.shape[-2], MIN_GENERATED)
         return randn_like(x.new_empty(*x.shape[:-2], n_codes, self.latent_dim))
-
-    @torch.no_grad()
-    def is_pretraining(self):
-        """Count a mini-batch, and tell whether it is one in which the generator does not move."""
-        if self.pretraining_left.max() <= 0:  # the same for all members
-            return False
-        self.pretraining_left -= 1
-        return True
 
     @torch.no_grad()
     def store_spreads(self, generated, x):
@@ -95,6 +89,27 @@ def encirclement(logits, level):
 def spread(rows):
     """Mean distance of rows to their center."""
     return (rows - rows.mean(-2, keepdim=True)).norm(dim=-1).mean(-1)
+
+
+class Pretraining(Callback):
+    """Let only the discriminator move in the first mini-batches of a first training."""
+
+    capturable = True
+
+    def on_train_begin(self, net, **kwargs):
+        """Continue the count of an earlier training, or start it."""
+        self.n_left_ = int(net.module_.game.pretraining_left.max())  # the same for all members
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Tell the game its phase."""
+        if training:
+            net.module_.game.phase = "pretraining" if self.n_left_ else "training"
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        """Count the mini-batch."""
+        if training and self.n_left_:
+            self.n_left_ -= 1
+            net.module_.game.pretraining_left -= 1
 
 
 class FenceGAN(BaseDetector):
@@ -225,3 +240,12 @@ class FenceGAN(BaseDetector):
         "pretraining": [Interval(Integral, 0, None, closed="left")],
     }
     adam_params: ClassVar[dict] = {"optimizer__betas": (0.5, 0.999)}
+
+    def method_callbacks(self) -> list[tuple[str, Callback]]:
+        """Callbacks that end the pre-training and average the weights.
+
+        Returns
+        -------
+        callbacks : list of tuple of (str, skorch.callbacks.Callback)
+        """
+        return [("pretraining", Pretraining()), *super().method_callbacks()]

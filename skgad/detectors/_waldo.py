@@ -246,12 +246,12 @@ class WALDOFamily(LabelledDetector):
             Whether to generate inliers or outliers, each with the decoder of this kind.
         latent : {"auto", "mixture", "own", "fitted", "prior"}, default="auto"
             How to generate. "mixture" decodes draws from a mixture that is fitted to the codes of
-            the training rows, adds residuals of training rows, and gives each column the
-            distribution that it has in the training rows, see :ref:`sampling`. "fitted" decodes
-            draws from a normal distribution with the mean and the variances of the codes of the
-            training rows of this kind (section 6.4 of the WALDO paper), and "own" is the same.
-            "prior" decodes draws from the prior. "auto" is "mixture" for inliers, and "fitted" for
-            outliers, images and more than 1,024 columns.
+            the training rows, and gives each column the distribution that it has in the
+            training rows, see :ref:`sampling`. "fitted" decodes draws from a normal distribution
+            with the mean and the variances of the codes of the training rows of this kind (section
+            6.4 of the WALDO paper), and "own" is the same. "prior" decodes draws from the prior.
+            "auto" is "mixture" for inliers, and "fitted" for outliers, images and more than 1,024
+            columns.
         random_state : int, RandomState instance or None, default=None
             Determines the rows.
 

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.covariance import ledoit_wolf
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.extmath import randomized_svd
@@ -231,7 +232,9 @@ def fit_mixture(codes):
         max_iter=10_000,
         init_params="k-means++",
         random_state=0,
-    ).fit(standardized @ directions.T)
+    )
+    with config_context(array_api_dispatch=False):  # does not know "k-means++"
+        mixture.fit(standardized @ directions.T)
     to_unit = mixture.precisions_cholesky_.transpose(0, 2, 1)
     log_determinants = np.log(np.diagonal(to_unit, axis1=1, axis2=2)).sum(axis=1)
     log_peaks = np.log(mixture.weights_) + log_determinants

@@ -294,6 +294,8 @@ class AdversarialNet(NeuralNet):
             copied.__setstate__(deepcopy(self.__getstate__(), memo))
         else:
             vars(copied).update(attributes)
+            # Under the id of a memo is the list of what it keeps alive.
+            memo.setdefault(id(memo), []).extend(copies.pop(id(copies), []))
             memo.update(copies)
         return copied
 

@@ -74,7 +74,7 @@ def isolated_torch_state(device, seeds, states=None):
 
 def generating_devices(device):
     """Devices whose generators a training uses: the CPU and the device of the networks."""
-    return [torch.device("cpu"), *([device] if device.type != "cpu" else [])]
+    return [torch.device("cpu"), *([device] if device.type not in ("cpu", "meta") else [])]
 
 
 @contextmanager

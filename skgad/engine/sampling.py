@@ -2,8 +2,8 @@
 
 A decoder answers the average of the rows that have a code, and the prior's codes are not those of
 the training rows, so the rows that a method itself generates vary too little. Here, codes are drawn
-from a mixture that is fitted to the training codes, the residual of a training row with a similar
-code is added, and each column is brought to the distribution that it has in the training rows.
+from a mixture that is fitted to the training codes, and each column of the decoded rows is brought
+to the distribution that it has in the training rows. No training row is stored.
 """
 
 import numpy as np
@@ -11,13 +11,9 @@ import torch
 from scipy.special import softmax
 
 from .._encoding import n_decimals
-from .data import to_floats
 from .finished import DensityScore, evenly
 from .one_hot_groups import find_groups
-from .scores import applying
-
-#: Largest number of training rows whose residuals are added to generated rows.
-MAX_RESIDUALS = 2_000
+from .scores import applying, map_rows
 
 #: Largest number of training rows that determine the distributions of the columns.
 MAX_SEEN = 20_000
@@ -30,6 +26,9 @@ N_QUANTILES = 513
 
 #: Largest number of values of a column that only takes some values.
 MAX_VALUES = 256
+
+#: Smallest probability of a level, before it is adjusted to the frequency of the level.
+MIN_PROBABILITY = 1e-3
 
 
 class RowSampler:
@@ -46,53 +45,38 @@ class RowSampler:
 
     Attributes
     ----------
-    rows : Tensor of shape (n_rows, n_features)
-        Training rows whose residuals are added.
     mixtures : list of CodeMixture
         Distribution of the codes of each member.
-    groups : list of tuple of int
-        Groups of one-hot columns.
-    columns : dict of int to Column
-        Distributions of all other columns.
+    parts : list of Column or OneHotGroup
+        Distributions of the columns.
     """
 
     def __init__(self, ensemble, table, positions):
-        self.rows = to_floats(table[evenly(positions, MAX_RESIDUALS)], "cpu")
         self.mixtures = code_mixtures(ensemble, table, positions)
-        seen = to_floats(table[evenly(positions, MAX_SEEN)], "cpu").numpy().astype(np.float64)
-        self.groups = find_groups(seen)
-        self.columns = {}
+        self.parts = []
+        seen = map_rows(ensemble, table, lambda x: x, evenly(positions, MAX_SEEN))
         blocks = self.blocks(ensemble, -(-N_GENERATED // ensemble.block_rows), seed=0)
         generated = np.concatenate([*blocks])
-        in_groups = {j for group in self.groups for j in group}
-        for j in set(range(seen.shape[1])) - in_groups:
-            self.columns[j] = Column(seen[:, j], generated[:, j])
+        groups = find_groups(seen)
+        others = set(range(seen.shape[1])).difference(*groups)
+        self.parts = [OneHotGroup(group, seen, generated) for group in groups]
+        self.parts += [Column(j, seen, generated) for j in others]
 
     @torch.inference_mode()
     def blocks(self, ensemble, n_blocks, seed):
         """Yield blocks of new rows, ndarrays of shape (block_rows, n_features)."""
         game, n_rows = ensemble.scorer, ensemble.block_rows
-        known = ensemble.to_codes(self.rows.to(ensemble.device))
-        z_known = game.encode(known)
-        residuals = known - game.decode(z_known)
         rng = np.random.default_rng(seed)
         for _ in range(n_blocks):
             z = np.stack([mixture.draw(n_rows, rng) for mixture in self.mixtures])
-            z = torch.from_numpy(z.reshape(*game.leading_shape, *z.shape[1:])).to(known)
-            nearest = torch.cdist(z, z_known).argmin(-1)[..., None]
-            generated = game.decode(z) + residuals.take_along_dim(nearest, dim=-2)
-            by_member = generated.reshape(-1, *generated.shape[-2:])
-            chosen = by_member[rng.integers(len(by_member), size=n_rows), torch.arange(n_rows)]
-            yield self.like_the_table(ensemble.to_rows(chosen).cpu().numpy().astype(float), rng)
-
-    def like_the_table(self, rows, rng):
-        """Bring the columns of generated rows to the distributions of the training rows."""
-        for group in self.groups:
-            largest = rows[:, group].argmax(axis=1)
-            rows[:, group] = np.arange(len(group)) == largest[:, None]
-        for j, column in self.columns.items():
-            rows[:, j] = column.match(rows[:, j], rng)
-        return rows.astype(np.float32)
+            z = torch.from_numpy(z.reshape(*game.leading_shape, *z.shape[1:]))
+            decoded = game.decode(z.to(ensemble.device, torch.float32))
+            by_member = decoded.reshape(-1, *decoded.shape[-2:])
+            chosen = by_member[rng.integers(len(by_member), size=n_rows), np.arange(n_rows)]
+            rows = ensemble.to_rows(chosen).cpu().numpy()
+            for part in self.parts:
+                part.match(rows, rng)
+            yield rows
 
 
 class CodeMixture:
@@ -137,24 +121,29 @@ class Column:
 
     Parameters
     ----------
-    seen : ndarray of shape (n_seen,)
-        Values of training rows.
-    generated : ndarray of shape (n_generated,)
-        Values of generated rows.
+    column : int
+        Position of the column.
+    seen : ndarray of shape (n_seen, n_features)
+        Training rows.
+    generated : ndarray of shape (n_generated, n_features)
+        Generated rows.
     """
 
-    def __init__(self, seen, generated):
+    def __init__(self, column, seen, generated):
+        self.column = column
+        seen, generated = seen[:, column], generated[:, column]
         values = np.unique(seen)
         # A column of few values that repeat takes no others.
         self.values = values if len(values) <= min(MAX_VALUES, len(seen) / 2) else None
         method = "linear" if self.values is None else "nearest"
         probabilities = np.linspace(0, 1, N_QUANTILES)
-        self.seen = np.quantile(seen, probabilities, method=method)
-        self.generated = np.quantile(generated, probabilities)
-        self.decimals = n_decimals(values, np.finfo(np.float32).eps)
+        self.seen = np.quantile(seen, probabilities, method=method).astype(np.float32)
+        self.generated = np.quantile(generated, probabilities).astype(np.float32)
+        self.decimals = n_decimals(values.astype(np.float64), np.finfo(np.float32).eps)
 
-    def match(self, x, rng):
-        """Values of the training rows at the ranks that `x` has among generated rows."""
+    def match(self, rows, rng):
+        """Replace generated values by the values of the training rows at the same ranks."""
+        x = rows[:, self.column]
         below = np.searchsorted(self.generated, x, side="left")
         above = np.searchsorted(self.generated, x, side="right")
         lower = np.clip(below - 1, 0, N_QUANTILES - 2)
@@ -166,5 +155,42 @@ class Column:
         matched = np.interp(rank, np.arange(N_QUANTILES), self.seen)
         if self.values is not None:
             middles = (self.values[1:] + self.values[:-1]) / 2
-            return self.values[np.searchsorted(middles, matched)]
-        return matched if self.decimals is None else matched.round(self.decimals)
+            matched = self.values[np.searchsorted(middles, matched)]
+        elif self.decimals is not None:
+            matched = matched.round(self.decimals)
+        rows[:, self.column] = matched
+
+
+class OneHotGroup:
+    """Frequencies of the levels of one-hot columns in the training rows and in generated rows.
+
+    Parameters
+    ----------
+    columns : tuple of int
+        Positions of the columns.
+    seen, generated : ndarray
+        As for :class:`Column`.
+    """
+
+    def __init__(self, columns, seen, generated):
+        self.columns = list(columns)
+        share = seen[:, self.columns].mean(axis=0)
+        # The decoded values are probabilities, which are brought to the frequencies step by step.
+        probabilities = as_probabilities(generated[:, self.columns])
+        self.weights = np.ones(len(columns))
+        for _ in range(100):
+            weighted = probabilities * self.weights
+            generated_share = (weighted / weighted.sum(axis=1, keepdims=True)).mean(axis=0)
+            self.weights *= share / generated_share
+
+    def match(self, rows, rng):
+        """Draw a level for each row from the decoded probabilities."""
+        weighted = as_probabilities(rows[:, self.columns]) * self.weights
+        cumulated = weighted.cumsum(axis=1)
+        drawn = (cumulated < rng.random((len(rows), 1)) * cumulated[:, -1:]).sum(axis=1)
+        rows[:, self.columns] = np.arange(len(self.columns)) == drawn[:, None]
+
+
+def as_probabilities(decoded):
+    """Decoded values of one-hot columns as positive probabilities, up to a factor."""
+    return np.clip(decoded.astype(np.float64), MIN_PROBABILITY, 1)

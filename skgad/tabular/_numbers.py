@@ -52,7 +52,7 @@ class NumberEncoder:
         numbers = self._to_floats(columns)
         self._ranges = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
         self._decimals = [
-            None if name in self._origins else n_decimals(column[~np.isnan(column)])
+            None if name in self._origins else decimals(columns[name].dtype, column)
             for name, column in zip(self.names, numbers.T, strict=True)
         ]
         # A value that is missing only after fit is imputed without an indicator.
@@ -149,6 +149,12 @@ def to_floats(values, name, origin):
         f"Column {name!r} contained {before} during fit, but now contains {now}. Convert it to the "
         "type seen during fit."
     )
+
+
+def decimals(dtype, numbers):
+    """Number of decimals of a column, up to the precision of its dtype, or None if many."""
+    numbers = numbers[~np.isnan(numbers)]
+    return n_decimals(numbers, np.finfo(dtype).eps) if dtype.kind == "f" else n_decimals(numbers)
 
 
 def from_days(days, origin):

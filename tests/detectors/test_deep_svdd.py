@@ -47,30 +47,28 @@ def test_one_class_minimizes_the_mean_squared_distance_to_the_center(device):
 
 
 @pytest.mark.parametrize("nu", [0.05, 0.3])
-@pytest.mark.parametrize("warm_up_left", [0, 2])
-def test_soft_boundary_minimizes_the_radius_and_what_lies_outside(nu, warm_up_left, device):
+@pytest.mark.parametrize("phase", ["training", "warm-up"])
+def test_soft_boundary_minimizes_the_radius_and_what_lies_outside(nu, phase, device):
     game = make_game(device, objective="soft_boundary", nu=nu)
-    game.warm_up_left.fill_(warm_up_left)
+    game.phase = phase
     game.radius.fill_(7)
     ((player, loss),) = game.play(torch.from_numpy(ROWS).to(device))
     distances = squared_distances(game, ROWS)
-    squared_radius = 0 if warm_up_left else np.quantile(distances, 1 - nu)
+    squared_radius = 0 if phase == "warm-up" else np.quantile(distances, 1 - nu)
     excess = np.maximum(0, distances - squared_radius)
     assert player == "encoder"
     assert loss.item() == pytest.approx(squared_radius + excess.mean() / nu, rel=1e-5)
     assert game.radius.item() == pytest.approx(np.sqrt(squared_radius), rel=1e-5)
-    assert game.warm_up_left.item() == max(0, warm_up_left - 1)
 
 
 def test_the_autoencoder_minimizes_the_mean_squared_error(device):
     game = make_game(device)
-    game.pretraining_left.fill_(1)
+    game.phase = "pretraining"
     x = torch.from_numpy(ROWS).to(device)
     ((player, loss),) = game.play(x)
     x_hat = game.decoder(game.encoder(x)).detach().cpu().numpy()
     assert player == "autoencoder"
     assert loss.item() == pytest.approx(((ROWS - x_hat) ** 2).mean(), rel=1e-5)
-    assert game.pretraining_left.item() == 0
 
 
 # ----------------------------------------------------------------------------------- stages

@@ -136,7 +136,7 @@ class IdentityDecoder(MLP):
 
 def test_samples_are_decoded_from_the_prior(device):
     detector = tiny("EGBAD", device=device, latent_dim=4, networks=IdentityDecoder((8,)))
-    codes = detector.fit(table()).sample(20_000, random_state=0)
+    codes = detector.fit(table()).sample(20_000, latent="own", random_state=0)
     np.testing.assert_allclose(codes.mean(0), np.zeros(4), atol=0.03)
     np.testing.assert_allclose(np.cov(codes.T), np.eye(4), atol=0.05)
 

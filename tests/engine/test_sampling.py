@@ -8,7 +8,7 @@ from sklearn.mixture import GaussianMixture
 from skgad import ALAD, WALDO, Autoencoder
 from skgad._encoding import n_decimals
 from skgad.engine.finished import fit_mixture
-from skgad.engine.sampling import CodeMixture, Column
+from skgad.engine.sampling import CodeMixture, Column, OneHotGroup
 
 SAMPLING = [name for name in DETECTORS if tiny(name).game_class.can("sample")]
 
@@ -175,10 +175,23 @@ def test_the_components_are_those_of_scikit_learn():
 def test_ranks_are_matched_and_ties_are_broken_at_random():
     seen = np.repeat([0.0, 1.0], [700, 300])
     generated = np.repeat([0.2, 0.3], [500, 500])
-    matched = Column(seen, generated).match(generated, np.random.default_rng(0))
-    assert set(matched) == {0, 1}
+    matched = generated[:, None].astype(np.float32)
+    Column(0, seen[:, None], matched.copy()).match(matched, np.random.default_rng(0))
+    assert set(matched[:, 0]) == {0, 1}
     assert abs(matched.mean() - 0.3) < 0.05
     assert matched[:500].sum() == 0
+
+
+def test_levels_are_drawn_from_probabilities_that_have_the_frequencies_of_the_table():
+    rng = np.random.default_rng(0)
+    seen = np.eye(3)[rng.choice(3, 10_000, p=[0.9, 0.08, 0.02])]
+    generated = np.repeat([[0.95, 0.05, -0.1], [0.5, 0.4, 0.2]], [9_000, 1_000], axis=0)
+    group = OneHotGroup((0, 1, 2), seen, generated)
+    drawn = generated.copy()
+    group.match(drawn, rng)
+    np.testing.assert_allclose(drawn.mean(axis=0), seen.mean(axis=0), atol=0.01)
+    assert drawn[9_000:, 2].mean() > 10 * drawn[:9_000, 2].mean()
+    assert (drawn.sum(axis=1) == 1).all()
 
 
 @pytest.mark.parametrize(
