@@ -61,9 +61,9 @@ class Mixture:
 
 
 class Copula:
-    """Gaussian copula of the package copulas [1]_, with categories as intervals of numbers.
+    """Gaussian copula of the package copulas, with beta distributions, which are SDV's default.
 
-    The number of a category is drawn from an interval as long as its frequency, as in SDV.
+    As in SDV, the number of a category is drawn from an interval as long as its frequency.
     """
 
     def __init__(self, seed):
@@ -71,7 +71,7 @@ class Copula:
 
     def fit(self, X):
         from copulas.multivariate import GaussianMultivariate
-        from copulas.univariate import GaussianKDE
+        from copulas.univariate import BetaUnivariate
 
         self.rng = np.random.default_rng(self.seed)
         self.levels = {}
@@ -82,7 +82,7 @@ class Copula:
             high = X[name].map(shares.cumsum()).to_numpy(float)
             width = X[name].map(shares).to_numpy(float)
             numbers[name] = high - width * self.rng.random(len(X))
-        self.copula = GaussianMultivariate(distribution=GaussianKDE, random_state=self.seed)
+        self.copula = GaussianMultivariate(distribution=BetaUnivariate, random_state=self.seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of constant columns
             self.copula.fit(numbers)
@@ -97,7 +97,7 @@ class Copula:
 
 
 class Peer:
-    """CTGAN or TVAE of the package ctgan, with their defaults [2]_."""
+    """CTGAN or TVAE of the package ctgan, with their defaults."""
 
     def __init__(self, name, seed):
         self.name, self.seed = name, seed

@@ -24,6 +24,8 @@ from benchmarks.studies import render_rankings
 from benchmarks.studies.baselines import PEERS
 from benchmarks.studies.published_splits import SPLITS
 from benchmarks.studies.ranking import METHODS as METHODS_OF_RANKING
+from benchmarks.studies.samples import METHODS as METHODS_OF_SAMPLES
+from benchmarks.studies.samples import MIXED, NUMERIC
 from benchmarks.studies.sizes import DATASETS as DATASETS_OF_SIZES
 from benchmarks.studies.sizes import SIZES
 from benchmarks.studies.tried import DATASETS
@@ -45,6 +47,7 @@ def render():
     finished_scores()
     ranking()
     baselines()
+    samples()
     sizes()
     properties()
 
@@ -385,6 +388,26 @@ def summary(runs):
     part["false alarms"] = of_sets.groupby("method").median().map(in_percent)
     part["seconds"] = runs.groupby("method").fit_seconds.median().map("{:.1f}".format)
     return part
+
+
+def samples():
+    """Similarity of generated rows to real ones, for tables of numbers and those with text."""
+    rows = load("samples")
+    columns = {
+        "marginals": "marginals",
+        "pairs": "pairs",
+        "two_sample_auroc": "two-sample AUROC",
+        "median_std": "std",
+        "lowest_std": "lowest std",
+        "levels_found": "levels",
+        "nearer": "nearer",
+    }
+    for name, datasets in (("numeric", NUMERIC), ("mixed", MIXED)):
+        runs = on_all_datasets(rows[rows.dataset.isin(datasets)])
+        means = runs.groupby("method")[[*columns]].mean().rename(columns=columns)
+        means = means.loc[[method for method in METHODS_OF_SAMPLES if method in means.index]]
+        table = means.dropna(axis=1, how="all").map("{:.2f}".format)
+        write(f"samples_{name}", table)
 
 
 def sizes():
