@@ -107,12 +107,12 @@ show(
 #
 # Inliers and outliers
 # --------------------
-# ``sample`` decodes mixtures of the codes of training rows, or atypical codes.
+# AMA itself decodes mixtures of the codes of training rows, or atypical codes.
 # The latter are the negatives that AMA can be trained with.
 
 show(
     {
-        "inliers": ama.sample(10, random_state=0),
+        "inliers": ama.sample(10, latent="own", random_state=0),
         "outliers": ama.sample(10, kind="outlier", random_state=0),
     }
 )

@@ -131,7 +131,7 @@ class AnoGAN(BaseDetector):
     Notes
     -----
     The discriminator that `networks` builds is of the class :class:`skgad.networks.Discriminator`,
-    which computes the features. `sample` decodes draws from :math:`N(0, I)`. A
+    which computes the features. ``sample(latent="own")`` decodes draws from :math:`N(0, I)`. A
     ConvergenceWarning says so if the generated rows are nearly the same for all codes.
 
     All rows of a block are searched at once. The state of Adam has one entry for each number of a

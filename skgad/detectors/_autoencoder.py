@@ -96,8 +96,9 @@ class Autoencoder(WALDOFamily):
     others by itself.
 
     `labels` act as weights: the mean error of the known inliers and that of the unlabeled rows
-    count alike, whatever their numbers. Known outliers are ignored. Samples are decoded from a
-    normal distribution with the mean and the variances of the codes of the training rows.
+    count alike, whatever their numbers. Known outliers are ignored. ``sample(latent="fitted")``
+    decodes draws from a normal distribution with the mean and the variances of the codes of the
+    training rows.
 
     References
     ----------

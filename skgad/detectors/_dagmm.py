@@ -246,7 +246,7 @@ class DAGMM(BaseDetector):
 
     Notes
     -----
-    Samples are decoded from the codes of draws from the mixture.
+    ``sample(latent="own")`` decodes the codes of draws from the mixture.
 
     The estimation network of the paper, one hidden layer of 10 tanh units with a dropout of 0.5, is
     used unless `networks` has a method ``estimator(n_inputs, n_components)``. The codes of the

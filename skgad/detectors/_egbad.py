@@ -112,7 +112,7 @@ class EGBAD(BaseDetector):
     Notes
     -----
     The discriminator that `networks` builds is of the class :class:`skgad.networks.Discriminator`,
-    which computes the features. `sample` decodes draws from :math:`N(0, I)`. A
+    which computes the features. ``sample(latent="own")`` decodes draws from :math:`N(0, I)`. A
     ConvergenceWarning says so if the generated rows are nearly the same for all codes.
 
     Deviations from the paper and from the code released by its authors:
