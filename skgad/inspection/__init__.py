@@ -9,6 +9,7 @@ from ._explain import explain
 from ._explanation_display import ExplanationDisplay
 from ._latent_space_display import LatentSpaceDisplay
 from ._nearest_normal import nearest_normal
+from ._samples_display import SamplesDisplay
 from ._score_histogram_display import ScoreHistogramDisplay
 from ._training_history_display import TrainingHistoryDisplay
 
@@ -17,6 +18,7 @@ __all__ = [
     "LatentSpaceDisplay",
     "PrecisionRecallDisplay",
     "RocCurveDisplay",
+    "SamplesDisplay",
     "ScoreHistogramDisplay",
     "TrainingHistoryDisplay",
     "explain",
