@@ -1,20 +1,41 @@
 """A detector for tables of mixed columns."""
 
+from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
-from sklearn.utils import get_tags
+from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .._frames import Table, copy_index
-from .._sklearn_compat import HasMethods, _fit_context, available_if
+from .._frames import Table, concat_rows, copy_index, is_missing, read_columns
+from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
 from ._encoder import TabularEncoder
+
+#: Number of rows that are generated at once if there are conditions.
+BATCH_ROWS = 4096
+
+#: Rows with conditions are generated until less than this share meets them, but at least so many.
+MIN_SHARE = 1e-3
+MIN_GENERATED = 100_000
+
+
+def meet_conditions(table, conditions):
+    """Mask of the rows that have given values in some columns."""
+    names = list(getattr(table, "columns", range(table.shape[1])))
+    if unknown := [name for name in conditions if name not in names]:
+        raise ValueError(f"conditions names {unknown}, but the columns are {names}.")
+    columns = dict(zip(names, read_columns(table, names), strict=True))
+    masks = [
+        is_missing(columns[name]) if value is None else columns[name] == value
+        for name, value in conditions.items()
+    ]
+    return np.all(masks, axis=0)
 
 
 def _detector_has(method, *, encoder_has=None):
@@ -316,6 +337,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         n_samples: int = 1,
         *,
         kind: Literal["inlier", "outlier"] = "inlier",
+        conditions: dict[Any, Any] | None = None,
         random_state: RandomStateLike = None,
         **params: Any,
     ) -> Table:
@@ -329,6 +351,10 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             What to generate. Not every detector can generate outliers. The values of outliers
             are also clipped to the range seen in each column, unless the encoder has
             ``clip=False``.
+        conditions : dict or None, default=None
+            Values that columns must have, by name, such as ``{"country": "DE"}``; None stands for
+            a missing value. Rows are generated until enough of them meet the conditions, so a value
+            that one row in a hundred has takes a hundred times as long.
         random_state : int, RandomState instance or None, default=None
             Seed of the generator. Pass an int for reproducible rows.
         **params : dict
@@ -339,10 +365,40 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         -------
         rows : {ndarray, dataframe} of shape (n_samples, n_features)
             Table of the type seen in `fit`.
+
+        Raises
+        ------
+        ValueError
+            If `conditions` names a column that the table does not have, or if less than one
+            generated row in a thousand meets them.
         """
         check_is_fitted(self)
-        rows = self.detector_.sample(n_samples, kind=kind, random_state=random_state, **params)
+        params = {"kind": kind, **params}
+        if conditions:
+            return self._sample_with(conditions, n_samples, random_state, params)
+        rows = self.detector_.sample(n_samples, random_state=random_state, **params)
         return self.encoder_.inverse_transform(rows)
+
+    def _sample_with(self, conditions, n_samples, random_state, params):
+        """Generate rows batch by batch, and keep those that meet the conditions."""
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        rng = check_random_state(random_state)
+        kept, n_kept, n_generated = [], 0, 0
+        while n_kept < n_samples:
+            if n_generated > max(MIN_GENERATED, n_samples / MIN_SHARE):
+                raise ValueError(
+                    f"Only {n_kept} of {n_generated} generated rows have {conditions}, but "
+                    f"{n_samples} were requested. Use values that are more frequent among the "
+                    "training rows, or fewer conditions."
+                )
+            rows = self.detector_.sample(BATCH_ROWS, random_state=rng.randint(2**31), **params)
+            table = self.encoder_.inverse_transform(rows)
+            meets = np.flatnonzero(meet_conditions(table, conditions))
+            n_generated += BATCH_ROWS
+            n_kept += len(meets)
+            if len(meets):
+                kept.append(_safe_indexing(table, meets))
+        return _safe_indexing(concat_rows(kept), np.arange(n_samples))
 
     @available_if(_detector_has("reconstruct", encoder_has="inverse_transform"))
     def reconstruct(self, X: MatrixLike, *, kind: Literal["inlier", "outlier"] = "inlier") -> Table:

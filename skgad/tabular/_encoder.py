@@ -35,8 +35,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     :meth:`inverse_transform` decodes any numbers, such as the output of a generator, to a table
     with the columns and the dtypes seen in `fit`. All its values are valid: within a one-hot group,
-    the column with the largest value wins; integers are rounded; a value is missing if its
-    indicator exceeds 0.5.
+    the column with the largest value wins; numbers are rounded to the decimals that their column
+    has, if these are at most 6; a value is missing if its indicator exceeds 0.5.
 
     Read more in the :ref:`user guide <tabular>`.
 

@@ -304,6 +304,34 @@ def test_sample_passes_further_arguments_to_the_detector():
         TabularDetector(tiny("ALAD")).fit(X).sample(way="prior")
 
 
+@pytest.mark.parametrize("convert", [lambda X: X, pl.from_pandas])
+def test_conditions_fix_the_values_of_columns(convert):
+    X = convert(payments())
+    detector = TabularDetector(tiny("WAE")).fit(X)
+    rows = detector.sample(40, conditions={"shop": "jeweller", "online": True}, random_state=0)
+    assert rows.shape == (40, 5)
+    assert list(rows.columns) == list(X.columns)
+    assert set(rows["shop"]) == {"jeweller"}
+    assert set(rows["online"]) == {True}
+    assert len(set(rows["amount"])) > 5
+    fewer = detector.sample(7, conditions={"shop": "jeweller", "online": True}, random_state=0)
+    assert rows[:7].equals(fewer)
+    missing = detector.sample(3, conditions={"shop": None}, random_state=0)
+    assert pd.isna(list(missing["shop"])).all()
+    items = detector.sample(3, conditions={"items": 3}, random_state=0)
+    assert list(items["items"]) == [3] * 3
+
+
+def test_conditions_that_cannot_be_met_raise(monkeypatch):
+    monkeypatch.setattr("skgad.tabular._detector.MIN_GENERATED", 1000)
+    detector = TabularDetector(tiny("WAE")).fit(payments())
+    with pytest.raises(ValueError, match=r"conditions names \['store'\], but the columns are"):
+        detector.sample(conditions={"store": "bakery"})
+    message = r"Only 0 of 4096 generated rows have \{'shop': 'bank'\}, but 2 were requested"
+    with pytest.raises(ValueError, match=message):
+        detector.sample(2, conditions={"shop": "bank"})
+
+
 def test_a_pickled_detector_gives_the_same_results():
     X = payments()
     detector = TabularDetector(tiny("ALAD")).fit(X)
