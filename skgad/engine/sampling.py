@@ -15,6 +15,9 @@ from .finished import DensityScore, evenly
 from .one_hot_groups import find_groups
 from .scores import applying, map_rows
 
+#: Largest number of training codes to which a mixture is fitted if the anomaly score has none.
+MAX_CODES = 2_000
+
 #: Largest number of training rows that determine the distributions of the columns.
 MAX_SEEN = 20_000
 
@@ -109,7 +112,7 @@ def code_mixtures(ensemble, table, positions):
     parts = [] if game.finished is None else game.finished.modules()
     density = next((part for part in parts if isinstance(part, DensityScore)), None)
     if density is None:
-        density = DensityScore(game, applying(ensemble, table), positions)
+        density = DensityScore(game, applying(ensemble, table), evenly(positions, MAX_CODES))
     parameters = [values.cpu().numpy().astype(np.float64) for values in density.buffers()]
     if not game.leading_shape:
         return [CodeMixture(*parameters)]
