@@ -61,10 +61,7 @@ class DeepSVDDGame(Game):
         if self.objective == "one_class":
             yield "encoder", distance.mean(-1)
             return
-        if self.phase == "warm-up":
-            self.radius.zero_()
-        else:
-            self.radius.copy_(self.quantile_of(distance.detach()))
+        self.update_radius(distance)
         excess = relu(distance - self.radius.square()[..., None])
         yield "encoder", self.radius.square() + excess.mean(-1) / self.nu
 
@@ -74,6 +71,14 @@ class DeepSVDDGame(Game):
     def squared_distance(self, x):
         """Squared distance between the code of each row and the center."""
         return (self.encoder(x) - self.center).square().sum(-1)
+
+    @torch.no_grad()
+    def update_radius(self, distance):
+        """Set the radius to the quantile of a mini-batch, and to zero during the warm-up."""
+        if self.phase == "warm-up":
+            self.radius.zero_()
+        else:
+            self.radius.copy_(self.quantile_of(distance))
 
     def quantile_of(self, distance):
         """Radius of the sphere that a proportion of `nu` of the rows lies outside of."""

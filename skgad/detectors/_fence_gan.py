@@ -181,9 +181,8 @@ class FenceGAN(BaseDetector):
 
     Notes
     -----
-    The generated rows are on the outside of the normal rows. On two development sets, 94 % and
-    100 % of them have a higher anomaly score than 95 % of the training rows. ``sample`` therefore
-    returns them for ``kind="outlier"``, and raises an error for inliers. They lie on the fence and
+    The generated rows are on the outside of the normal rows. ``sample`` therefore returns them for
+    ``kind="outlier"``, and raises an error for inliers. They lie on the fence and
     are no model of real outliers, which can be anywhere beyond it. There is no encoder: Fence GAN
     has neither codes nor reconstructions, nor the scores that are learned from them.
 

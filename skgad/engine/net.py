@@ -242,7 +242,7 @@ class AdversarialNet(NeuralNet):
         return losses
 
     def _next_move(self, moves):
-        """Let the game compute its next loss, or None if there is none."""
+        """Next move of the game, or None after the last one."""
         if self.autocast is None:
             return next(moves, None)
         # Without the cache, which would keep weights from before a move.

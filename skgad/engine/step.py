@@ -1,5 +1,6 @@
 """The training step on one mini-batch, captured as a CUDA graph where this is possible."""
 
+import logging
 from collections import Counter
 from contextlib import contextmanager
 
@@ -8,6 +9,8 @@ from skorch.callbacks import Callback, GradientNormClipping
 
 from ..callbacks import WeightAveraging
 from ..networks._random import current_generators, default_generator
+
+logger = logging.getLogger(__name__)
 
 #: How often a step is played before it is captured. torch prescribes a few rounds, in which
 #: libraries are initialized and the optimizer gets its state.
@@ -170,7 +173,7 @@ class Step:
     def _give_up(self, obstacle):
         """Play all steps from now on, and say why."""
         if self.obstacle is None and self.net.verbose:
-            print(f"The training step is not captured as a CUDA graph: {obstacle}.")
+            logger.warning("The training step is not captured as a CUDA graph: %s.", obstacle)
         self.obstacle = self.obstacle or obstacle
         self.graphs.clear()
 
