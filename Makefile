@@ -18,6 +18,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 DEVICE ?= cuda
+TEST_EXTRAS ?= test integrations
 BIN := $(VENV)/bin
 
 # Without a network, packages come from this folder: see "GPU" in benchmarks/README.md.
@@ -41,7 +42,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/codespell
 
-pytest: $(VENV)/.test
+pytest: $(TEST_EXTRAS:%=$(VENV)/.%)
 	$(BIN)/python -m pytest $(TESTS)
 
 doc: $(VENV)/.docs
@@ -65,7 +66,8 @@ dist: $(VENV)/.release
 
 # Doctests show the output of current versions, so they are left out here.
 test-oldest:
-	$(MAKE) pytest VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt TESTS="$(or $(TESTS),tests)"
+	$(MAKE) pytest VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt TEST_EXTRAS=test \
+		TESTS="$(or $(TESTS),tests)"
 
 test-newest:
 	$(MAKE) pytest VENV=.venv-newest CONSTRAINTS=

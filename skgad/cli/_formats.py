@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ._files import atomic_write
+from .._files import atomic_write
 from ._messages import CommandError, quote_names
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import joblib
 
 import skgad
 
+from .._files import atomic_write
 from ._detectors import make_detector
-from ._files import atomic_write
 from ._messages import CommandError, Progress
 from ._tables import check_text_features, excluded_columns, select_features
 
