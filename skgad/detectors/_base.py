@@ -666,6 +666,12 @@ class BaseDetector(
         ------
         ValueError
             If the method cannot generate rows of this `kind`, or not in this way.
+
+        Warns
+        -----
+        UserWarning
+            If at least 100 rows with ``latent="own"`` have collapsed: in some columns, they vary
+            less than half as much as the training rows, or lack a frequent level.
         """
         self._check_sampling(n_samples, kind, latent, ("own",))
         if self._uses_mixture(kind, latent):
@@ -702,7 +708,10 @@ class BaseDetector(
                 ensemble.sample(ensemble.block_rows, kind, ensemble.device, **options).cpu()
                 for _ in range(0, n_samples, ensemble.block_rows)
             ]
-        return torch.cat(parts)[:n_samples].numpy()
+        rows = torch.cat(parts)[:n_samples].numpy()
+        if kind == "inlier" and self._row_sampler is not None:
+            self._row_sampler.warn_if_collapsed(rows)
+        return rows
 
     def _check_kind(self, verb, kind):
         """Check that the game can sample or reconstruct rows of a kind."""

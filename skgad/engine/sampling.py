@@ -13,6 +13,7 @@ from scipy.special import softmax
 from .._encoding import n_decimals
 from .finished import DensityScore, evenly
 from .one_hot_groups import find_groups
+from .runtime import warn
 from .scores import applying, map_rows
 
 #: Largest number of training codes to which a mixture is fitted if the anomaly score has none.
@@ -29,6 +30,14 @@ N_QUANTILES = 513
 
 #: Largest number of values of a column that only takes some values.
 MAX_VALUES = 256
+
+#: Generated rows have collapsed in a column if its standard deviation is less than this share of
+#: that of the training rows, or if a level is missing that this number of rows should have.
+MIN_SPREAD = 0.5
+MIN_EXPECTED = 10
+
+#: Smallest number of generated rows whose spread is judged.
+MIN_JUDGED = 100
 
 #: Smallest probability of a level, before it is adjusted to the frequency of the level.
 MIN_PROBABILITY = 1e-3
@@ -80,6 +89,25 @@ class RowSampler:
             for part in self.parts:
                 part.match(rows, rng)
             yield rows
+
+    def warn_if_collapsed(self, rows):
+        """Warn if rows that are generated in another way vary much less than the training rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features)
+            Generated rows.
+        """
+        if len(rows) < MIN_JUDGED:
+            return
+        collapsed = sorted(j for part in self.parts for j in part.collapsed(rows))
+        if collapsed:
+            some = ", ".join(map(str, collapsed[:10])) + (", ..." if len(collapsed) > 10 else "")
+            warn(
+                f"The generated rows have collapsed in {len(collapsed)} of {rows.shape[1]} columns "
+                f"(positions {some}): they vary less than {MIN_SPREAD:.0%} of what the training "
+                "rows do, or a level is missing. Use latent='mixture', or train longer."
+            )
 
 
 class CodeMixture:
@@ -163,6 +191,11 @@ class Column:
             matched = matched.round(self.decimals)
         rows[:, self.column] = matched
 
+    def collapsed(self, rows):
+        """The position of the column, in a list, if generated rows vary too little in it."""
+        spread = rows[:, self.column].std()
+        return [self.column] if spread < MIN_SPREAD * self.seen.std() else []
+
 
 class OneHotGroup:
     """Frequencies of the levels of one-hot columns in the training rows and in generated rows.
@@ -177,7 +210,7 @@ class OneHotGroup:
 
     def __init__(self, columns, seen, generated):
         self.columns = list(columns)
-        share = seen[:, self.columns].mean(axis=0)
+        self.share = share = seen[:, self.columns].mean(axis=0)
         # The decoded values are probabilities, which are brought to the frequencies step by step.
         probabilities = as_probabilities(generated[:, self.columns])
         self.weights = np.ones(len(columns))
@@ -192,6 +225,13 @@ class OneHotGroup:
         cumulated = weighted.cumsum(axis=1)
         drawn = (cumulated < rng.random((len(rows), 1)) * cumulated[:, -1:]).sum(axis=1)
         rows[:, self.columns] = np.arange(len(self.columns)) == drawn[:, None]
+
+    def collapsed(self, rows):
+        """Positions of the levels that generated rows do not have, though they should."""
+        levels = rows[:, self.columns].argmax(axis=1)
+        counts = np.bincount(levels, minlength=len(self.columns))
+        is_missing = (counts == 0) & (self.share * len(rows) >= MIN_EXPECTED)
+        return [self.columns[j] for j in np.flatnonzero(is_missing)]
 
 
 def as_probabilities(decoded):

@@ -11,31 +11,61 @@ from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .._frames import Table, concat_rows, copy_index, is_missing, read_columns
+from .._frames import (
+    Table,
+    concat_rows,
+    copy_index,
+    is_missing,
+    read_columns,
+    take_cells,
+)
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
 from ._encoder import TabularEncoder
 
-#: Number of rows that are generated at once if there are conditions.
+#: Number of rows that are generated at once if only some of them are kept.
 BATCH_ROWS = 4096
 
-#: Rows with conditions are generated until less than this share meets them, but at least so many.
+#: Rows are generated until less than this share is kept, but at least so many.
 MIN_SHARE = 1e-3
 MIN_GENERATED = 100_000
 
 
+def names_of(table):
+    """Names of the columns of a table, or their positions if they have none."""
+    return list(getattr(table, "columns", range(table.shape[1])))
+
+
+def positions_of(names, table, argument):
+    """Positions of the columns that an argument names."""
+    known = names_of(table)
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"{argument} names {unknown}, but the columns are {known}.")
+    return [known.index(name) for name in names]
+
+
 def meet_conditions(table, conditions):
     """Mask of the rows that have given values in some columns."""
-    names = list(getattr(table, "columns", range(table.shape[1])))
-    if unknown := [name for name in conditions if name not in names]:
-        raise ValueError(f"conditions names {unknown}, but the columns are {names}.")
-    columns = dict(zip(names, read_columns(table, names), strict=True))
+    positions = positions_of(conditions, table, "conditions")
+    columns = read_columns(table, names_of(table))
     masks = [
-        is_missing(columns[name]) if value is None else columns[name] == value
-        for name, value in conditions.items()
+        is_missing(columns[position]) if value is None else columns[position] == value
+        for position, value in zip(positions, conditions.values(), strict=True)
     ]
     return np.all(masks, axis=0)
+
+
+def exchange_cells(table, columns, rng):
+    """Take the cells of some columns from other rows, those of each column from a row of its own.
+
+    The columns keep their distributions, but their relations to each other and to the other columns
+    are lost.
+    """
+    rows = np.tile(np.arange(len(table))[:, None], table.shape[1])
+    for position in positions_of(columns, table, "columns"):
+        rows[:, position] = rng.permutation(len(table))
+    return take_cells(table, rows)
 
 
 def _detector_has(method, *, encoder_has=None):
@@ -338,6 +368,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         *,
         kind: Literal["inlier", "outlier"] = "inlier",
         conditions: dict[Any, Any] | None = None,
+        columns: list[Any] | None = None,
         random_state: RandomStateLike = None,
         **params: Any,
     ) -> Table:
@@ -355,6 +386,11 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             Values that columns must have, by name, such as ``{"country": "DE"}``; None stands for
             a missing value. Rows are generated until enough of them meet the conditions, so a value
             that one row in a hundred has takes a hundred times as long.
+        columns : list or None, default=None
+            With ``kind="outlier"``, names of the columns that make the rows outliers. Inliers are
+            generated, and each of these columns gets the value of another generated row. Rows that
+            are then predicted to be outliers are kept. Each value is thus one that the column has,
+            but it does not fit the others. Works for every detector that can generate inliers.
         random_state : int, RandomState instance or None, default=None
             Seed of the generator. Pass an int for reproducible rows.
         **params : dict
@@ -369,36 +405,54 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `conditions` names a column that the table does not have, or if less than one
-            generated row in a thousand meets them.
+            If `conditions` or `columns` names a column that the table does not have, or if less
+            than one generated row in a thousand meets the conditions or is an outlier.
         """
         check_is_fitted(self)
-        params = {"kind": kind, **params}
-        if conditions:
-            return self._sample_with(conditions, n_samples, random_state, params)
+        if columns is not None and kind != "outlier":
+            raise ValueError(
+                f"columns={columns} names the columns that make rows outliers, but kind is "
+                f"{kind!r}. Pass kind='outlier', too."
+            )
+        params = {"kind": kind if columns is None else "inlier", **params}
+        if conditions or columns is not None:
+            return self._sample_until(n_samples, conditions or {}, columns, random_state, params)
         rows = self.detector_.sample(n_samples, random_state=random_state, **params)
         return self.encoder_.inverse_transform(rows)
 
-    def _sample_with(self, conditions, n_samples, random_state, params):
-        """Generate rows batch by batch, and keep those that meet the conditions."""
+    def _sample_until(self, n_samples, conditions, columns, random_state, params):
+        """Generate rows batch by batch, and keep those that are asked for."""
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         rng = check_random_state(random_state)
         kept, n_kept, n_generated = [], 0, 0
         while n_kept < n_samples:
             if n_generated > max(MIN_GENERATED, n_samples / MIN_SHARE):
-                raise ValueError(
-                    f"Only {n_kept} of {n_generated} generated rows have {conditions}, but "
-                    f"{n_samples} were requested. Use values that are more frequent among the "
-                    "training rows, or fewer conditions."
-                )
+                self._raise_too_few(n_kept, n_generated, n_samples, conditions, columns)
             rows = self.detector_.sample(BATCH_ROWS, random_state=rng.randint(2**31), **params)
             table = self.encoder_.inverse_transform(rows)
-            meets = np.flatnonzero(meet_conditions(table, conditions))
+            is_kept = np.full(len(rows), True)
+            if columns is not None:
+                is_kept &= self.predict(table) == 1  # so that the other columns are normal
+                table = exchange_cells(table, columns, rng)
+                is_kept &= self.predict(table) == -1
+            if conditions:
+                is_kept &= meet_conditions(table, conditions)
             n_generated += BATCH_ROWS
-            n_kept += len(meets)
-            if len(meets):
-                kept.append(_safe_indexing(table, meets))
+            if len(positions := np.flatnonzero(is_kept)):
+                n_kept += len(positions)
+                kept.append(_safe_indexing(table, positions))
         return _safe_indexing(concat_rows(kept), np.arange(n_samples))
+
+    @staticmethod
+    def _raise_too_few(n_kept, n_generated, n_samples, conditions, columns):
+        have = [f"have {conditions}"] if conditions else []
+        are = [] if columns is None else [f"are outliers with values of other rows in {columns}"]
+        cures = ["use more frequent values or fewer conditions"] if conditions else []
+        cures += ["name more columns, in particular those that depend on others"] if are else []
+        raise ValueError(
+            f"Only {n_kept} of {n_generated} generated rows {' and '.join(have + are)}, but "
+            f"{n_samples} were requested. To get more, {', or '.join(cures)}."
+        )
 
     @available_if(_detector_has("reconstruct", encoder_has="inverse_transform"))
     def reconstruct(self, X: MatrixLike, *, kind: Literal["inlier", "outlier"] = "inlier") -> Table:

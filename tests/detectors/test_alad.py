@@ -224,6 +224,7 @@ class IdentityDecoder(MLP):
         return nn.Identity()
 
 
+@pytest.mark.filterwarnings("ignore:The generated rows have collapsed")
 def test_samples_are_decoded_from_the_prior(device):
     networks = IdentityDecoder(hidden_layer_sizes=(8,))
     detector = tiny("ALAD", device=device, latent_dim=4, networks=networks).fit(table())

@@ -563,6 +563,7 @@ def test_betas_can_be_set(device):
 # --------------------------------------------------------------------------------- samples
 
 
+@pytest.mark.filterwarnings("ignore:The generated rows have collapsed")
 @pytest.mark.parametrize("kind", ["inlier", "outlier"])
 def test_samples_are_decoded_from_the_codes_of_training_rows(kind, device):
     detector = make_detector(device, max_epochs=5).fit(table())

@@ -219,6 +219,7 @@ class FixedScale(nn.Module):
         return x + 0 * self.unused
 
 
+@pytest.mark.filterwarnings("ignore:The generated rows have collapsed")
 def test_samples_are_decoded_from_the_prior(device):
     detector = tiny("AnoGAN", device=device, latent_dim=4, networks=IdentityDecoder((8,)))
     codes = detector.fit(table()).sample(20_000, latent="own", random_state=0)

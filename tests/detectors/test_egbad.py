@@ -134,6 +134,7 @@ class IdentityDecoder(MLP):
         return nn.Identity()
 
 
+@pytest.mark.filterwarnings("ignore:The generated rows have collapsed")
 def test_samples_are_decoded_from_the_prior(device):
     detector = tiny("EGBAD", device=device, latent_dim=4, networks=IdentityDecoder((8,)))
     codes = detector.fit(table()).sample(20_000, latent="own", random_state=0)

@@ -592,6 +592,7 @@ def test_wae_samples_from_the_codes_of_all_rows_except_known_outliers(device):
     assert_moments(detector.sample(10_000, latent="own", random_state=0), X.mean(0), X.std(0))
 
 
+@pytest.mark.filterwarnings("ignore:The generated rows have collapsed")
 @pytest.mark.parametrize("kind", ["inlier", "outlier"])
 def test_samples_from_the_prior_have_its_scale(kind, device):
     detector = make_identity(WALDO, device, prior_scale=0.3).fit(table())
@@ -613,6 +614,7 @@ def codes_of_sample(detector, network, **options):
     return codes
 
 
+@pytest.mark.filterwarnings("ignore:The generated rows have collapsed")
 @pytest.mark.parametrize("cls", [WALDO, CoRA])
 def test_the_rows_of_a_kind_are_those_assigned_to_its_decoder(cls, device):
     detector = make(cls, device=device, max_epochs=30).fit(table(), labels=LABELS)
@@ -647,6 +649,7 @@ def test_both_decoders_reconstruct(cls, device):
     assert np.abs(detector.reconstruct(x) - rows).max() > 0.01
 
 
+@pytest.mark.filterwarnings("ignore:The generated rows have collapsed")
 @pytest.mark.parametrize("kind", ["inlier", "outlier"])
 @pytest.mark.parametrize("latent", ["fitted", "prior"])
 def test_a_large_sample_begins_with_every_smaller_one(kind, latent, device):

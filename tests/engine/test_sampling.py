@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from common import DETECTORS, tiny
 from sklearn.mixture import GaussianMixture
 
@@ -93,6 +94,7 @@ def test_learning_to_sample_leaves_the_training_and_the_scores_as_they_are(monke
     assert (scores == again).all()
 
 
+@pytest.mark.filterwarnings("ignore:The generated rows have collapsed")
 def test_the_way_of_the_method_remains():
     X = people()
     detector = tiny("ALAD").fit(X)
@@ -102,6 +104,33 @@ def test_the_way_of_the_method_remains():
     waldo = tiny("WALDO").fit(X)
     fitted = waldo.sample(100, latent="fitted", random_state=0)
     assert (waldo.sample(100, latent="own", random_state=0) == fitted).all()
+
+
+def collapsed_sample(columns):
+    """Sample rows whose decoder always answers with the training mean of some columns."""
+    X = people()
+    detector = tiny("ALAD").fit(X)
+    ensemble = detector.net_.module_
+    mixture_rows = torch.from_numpy(detector.sample(1024, random_state=0))
+    mixture_rows[:, columns] = torch.from_numpy(X[:, columns].mean(axis=0)).float()
+    ensemble.sample = lambda n_rows, kind, device: mixture_rows
+    return lambda n_samples: detector.sample(n_samples, latent="own")
+
+
+@pytest.mark.parametrize("n_samples", [100, 1000])
+def test_rows_that_vary_too_little_are_warned_of(n_samples):
+    with pytest.warns(UserWarning, match=r"collapsed in 1 of 6 columns \(positions 0\)"):
+        collapsed_sample([0])(n_samples)
+
+
+def test_levels_that_are_lost_are_warned_of():
+    with pytest.warns(UserWarning, match=r"collapsed in 2 of 6 columns \(positions 4, 5\)"):
+        collapsed_sample([3, 4, 5])(1000)
+
+
+def test_a_few_rows_or_rows_of_the_right_spread_are_not_warned_of():
+    collapsed_sample([0])(99)
+    collapsed_sample([])(1000)
 
 
 def test_outliers_and_wide_tables_are_generated_in_the_way_of_the_method():

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skgad import Autoencoder, TabularDetector
+from skgad import WAE, Autoencoder, TabularDetector
 from skgad.preprocessing import TabularEncoder
 
 FOREST = IsolationForest(n_estimators=10, random_state=0)
@@ -320,6 +320,50 @@ def test_conditions_fix_the_values_of_columns(convert):
     assert pd.isna(list(missing["shop"])).all()
     items = detector.sample(3, conditions={"items": 3}, random_state=0)
     assert list(items["items"]) == [3] * 3
+
+
+def chained(n_samples=600):
+    """A table whose second column follows from the first, and a third column on its own."""
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=n_samples)
+    second = first + 0.02 * rng.normal(size=n_samples)
+    return pd.DataFrame({"first": first, "second": second, "third": rng.normal(size=n_samples)})
+
+
+@pytest.mark.parametrize("convert", [pd.DataFrame, pl.DataFrame, np.asarray])
+def test_outliers_of_wanted_columns_are_odd_in_these_columns_only(convert):
+    X = convert(chained())
+    name = 1 if isinstance(X, np.ndarray) else "second"
+    detector = TabularDetector(WAE(max_epochs=60, latent_dim=2, random_state=0)).fit(X)
+    rows = detector.sample(50, kind="outlier", columns=[name], random_state=0)
+    assert type(rows) is type(X)
+    assert (detector.predict(rows) == -1).all()
+    first, second, third = np.asarray(rows).T
+    assert np.abs(first - second).min() > 0.1
+    assert np.abs(np.asarray(rows)).max() < 5  # each value for itself is normal
+    fewer = detector.sample(5, kind="outlier", columns=[name], random_state=0)
+    np.testing.assert_array_equal(np.asarray(fewer), np.asarray(rows)[:5])
+
+
+def test_outliers_of_wanted_columns_can_meet_conditions():
+    X = chained().assign(group=np.repeat(["a", "b"], 300))
+    detector = TabularDetector(WAE(max_epochs=40, random_state=0)).fit(X)
+    rows = detector.sample(
+        8, kind="outlier", columns=["second"], conditions={"group": "b"}, random_state=0
+    )
+    assert set(rows["group"]) == {"b"}
+    assert (detector.predict(rows) == -1).all()
+
+
+def test_columns_that_cannot_make_outliers_raise(monkeypatch):
+    monkeypatch.setattr("skgad.tabular._detector.MIN_GENERATED", 5_000)
+    detector = TabularDetector(WAE(max_epochs=1, random_state=0)).fit(chained())
+    with pytest.raises(ValueError, match="names the columns .* but kind is 'inlier'"):
+        detector.sample(columns=["first"])
+    with pytest.raises(ValueError, match=r"columns names \['fourth'\], but the columns are"):
+        detector.sample(kind="outlier", columns=["fourth"])
+    with pytest.raises(ValueError, match=r"Only 0 of .* are outliers .* in .*name more columns"):
+        detector.sample(kind="outlier", columns=[])
 
 
 def test_conditions_that_cannot_be_met_raise(monkeypatch):
