@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 from skorch.callbacks import Callback
+from torch import nn
 
 import skgad
 from skgad import MLP, BaseDetector
@@ -335,6 +336,44 @@ def recorder(event, function):
     """An empty list, and a callback that appends ``function(net)`` to it at ``event``."""
     records = []
     return records, Spy(event, lambda net: records.append(function(net)))
+
+
+def moves_of(detector, X, **fit_params):
+    """Names of the networks that each move of each mini-batch changes, while a detector is fitted.
+
+    Returns a list of mini-batches, each a list of sets.
+    """
+    batches, before = [], {}
+
+    def state_of(net):
+        return {
+            name: values.detach().clone() for name, values in net.module_.game.named_parameters()
+        }
+
+    def begin(net):
+        batches.append([])
+        before.clear()
+
+    def compare(net):
+        after = state_of(net)
+        if before:
+            changed = {name for name in after if not np.array_equal(before[name], after[name])}
+            batches[-1].append({name.split(".")[0] for name in changed})
+        before.update(after)
+
+    events = {"on_batch_begin": begin, "on_grad_computed": compare, "on_batch_end": compare}
+    detector.set_params(callbacks=[Spy(event, function) for event, function in events.items()])
+    detector.fit(X, **fit_params)
+    return batches
+
+
+def affine_layers(network):
+    """Weights and biases of the affine layers of a network, in float64 numpy."""
+    return [
+        (layer.weight.numpy(force=True).astype(float), layer.bias.numpy(force=True).astype(float))
+        for layer in network.modules()
+        if isinstance(layer, nn.Linear)
+    ]
 
 
 def learning_rate(net):
