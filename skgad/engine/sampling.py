@@ -217,7 +217,10 @@ class OneHotGroup:
         for _ in range(100):
             weighted = probabilities * self.weights
             generated_share = (weighted / weighted.sum(axis=1, keepdims=True)).mean(axis=0)
-            self.weights *= share / generated_share
+            # A level without rows has the weight 0, and is then not generated either.
+            self.weights *= np.divide(
+                share, generated_share, where=share > 0, out=np.zeros_like(share)
+            )
 
     def match(self, rows, rng):
         """Draw a level for each row from the decoded probabilities."""

@@ -236,3 +236,14 @@ def test_levels_are_drawn_from_probabilities_that_have_the_frequencies_of_the_ta
 def test_decimals_are_counted(values, expected):
     single = np.float32(values).astype(float)
     assert n_decimals(single, np.finfo(np.float32).eps) == expected
+
+
+def test_a_level_without_training_rows_is_never_generated():
+    rng = np.random.default_rng(0)
+    seen = np.eye(4)[rng.choice([0, 1, 3], 500, p=[0.6, 0.3, 0.1])].astype(np.float32)
+    group = OneHotGroup((0, 1, 2, 3), seen, rng.random((500, 4)).astype(np.float32))
+    assert group.weights[2] == 0
+    rows = rng.random((4000, 4)).astype(np.float32)
+    group.match(rows, rng)
+    np.testing.assert_allclose(rows.mean(axis=0), seen.mean(axis=0), atol=0.05)
+    assert group.collapsed(rows) == []
