@@ -47,6 +47,7 @@ def render():
     finished_scores()
     ranking()
     baselines()
+    flow()
     samples()
     sizes()
     properties()
@@ -347,6 +348,15 @@ def baselines():
         table = rows.pivot_table(index="dataset", columns="method", values=metric)[order]
         table.loc["mean"] = table.mean()
         write(f"baselines_{metric}", table)
+
+
+def flow():
+    """The normalizing flow next to baselines of the same seeds."""
+    rows = load("flow")
+    others = load("baselines").query("method in ['k-NN', 'DensityDetector', 'DSEBM-e']")
+    rows = pd.concat([rows, others[others.seed.isin(rows.seed)]])
+    means = summary(on_all_datasets(rows)).rename(columns={"seconds": "fit (s)"})
+    write("flow", means.sort_values("AUROC", ascending=False))
 
 
 def variants(rows):
