@@ -15,6 +15,7 @@ from ..callbacks import WeightAveraging
 from .callbacks import clone_callbacks
 from .data import BatchLoader
 from .ensemble import Ensemble
+from .phases import Phases
 from .runtime import first_interrupt_calls
 from .step import Step, recorder_for
 
@@ -123,7 +124,8 @@ class AdversarialNet(NeuralNet):
         permanent = self.callbacks_
         named = [(type(callback).__name__, callback.initialize()) for callback in callbacks]
         self.set_params(train_split=None if held_out is None else predefined_split(held_out))
-        self.callbacks_ = permanent + named
+        # The phases first, because the averages copy the buffers that they change.
+        self.callbacks_ = [("Phases", Phases()), *permanent, *named]
         self.partial_fit(rows)
         self.callbacks_ = permanent
         self.set_params(train_split=None)  # otherwise the net would keep the held-out rows

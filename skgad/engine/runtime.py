@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from threadpoolctl import ThreadpoolController
+from torch.nn.functional import pad
 from torch.overrides import TorchFunctionMode
 
 from ..networks._random import current_generators, default_generator, member_generators
@@ -20,6 +21,10 @@ _torch_lock = threading.RLock()
 #: What torch's setting of the precision was when the first of several blocks changed it.
 _precisions: list[str] = []
 _precision_lock = threading.Lock()
+
+#: Numbers of rows of a matrix that threads divide in an uneven way, and the number that they do not.
+SPLIT = range(5, 12)
+TILE = 8
 
 #: Packages whose lines mean nothing to the user who reads a warning.
 INTERNAL_PACKAGES = {"skgad", "sklearn", "skorch", "torch"}
@@ -212,6 +217,10 @@ class BatchInvariantLinear(TorchFunctionMode):
     another order, than its interior. With few outputs the edge runs through all rows of
     ``x @ W.T``, and equal rows get different last bits (seen with MKL for 2 to 11 outputs). In
     ``W @ x.T`` each row of ``x`` is a column, and blocks have a number of columns without an edge.
+
+    Several threads divide the rows of a narrow ``W`` among them, and compute the parts with other
+    instructions than one thread computes the whole (seen with MKL for 5, 6, 7, 9, 10 and 11 rows).
+    Rows of zeros are added to such a matrix, which changes no bit of the result of one thread.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -224,11 +233,22 @@ class BatchInvariantLinear(TorchFunctionMode):
         if input.dim() != 2:
             return torch.nn.functional.linear(input, weight, bias)
         columns = input.T
+        n_outputs, n_inputs = weight.shape
+        n_extra = n_missing(n_outputs)
         if torch.is_grad_enabled():  # the gradient gets the layout of the columns
-            columns = columns.contiguous()
+            columns = pad(columns.contiguous(), (0, 0, 0, n_missing(n_inputs)))
+            weight = pad(weight, (0, n_missing(n_inputs)))
+        weight = pad(weight, (0, 0, 0, n_extra))
         if bias is None:
-            return (weight @ columns).T
-        return torch.addmm(bias[:, None], weight, columns).T
+            product = weight @ columns
+        else:
+            product = torch.addmm(pad(bias, (0, n_extra))[:, None], weight, columns)
+        return product[:n_outputs].T
+
+
+def n_missing(n):
+    """Number of rows of zeros that a matrix of n rows needs."""
+    return -n % TILE if n in SPLIT else 0
 
 
 @contextmanager
