@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from inspect import isabstract
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -38,7 +39,7 @@ from .._sklearn_compat import (
 )
 from .._threshold import DecisionMixin
 from .._typing import Float32Array, FloatArray, IntArray, MatrixLike, RandomStateLike
-from ..callbacks import WeightAveraging
+from ..callbacks import Checkpoint, WeightAveraging
 from ..engine.callbacks import (
     SCHEDULES,
     FitTask,
@@ -46,6 +47,7 @@ from ..engine.callbacks import (
     StopEarly,
     clone_callbacks,
 )
+from ..engine.checkpoint import SaveTraining, TrainingFile, fingerprint
 from ..engine.checks import check_table
 from ..engine.data import Rows
 from ..engine.encoding import encode_table
@@ -149,6 +151,7 @@ class BaseDetector(
     n_iter_no_change: int | Literal["auto"] = "auto"
     warm_start: bool = False
     callbacks: list[Any] | None = None
+    checkpoint: str | PathLike[str] | Checkpoint | None = None
     net_params: dict[str, Any] | None = None
     device: str | torch.device = "auto"
     random_state: RandomStateLike = None
@@ -185,6 +188,7 @@ class BaseDetector(
         "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
+        "checkpoint": [str, PathLike, Checkpoint, None],
         "net_params": [dict, None],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -319,6 +323,13 @@ class BaseDetector(
             table = check_table(self, X, reset=not resume)
             labels = check_known_labels(labels, table.shape[0])
             seeds = self._seeds if resume else draw_seeds(self.random_state, self.n_members)
+            saver = None
+            if self.checkpoint is not None and n_epochs is None:
+                file = TrainingFile(self.checkpoint)
+                file.check_writable()
+                known = fingerprint(self, table, labels, device, self.net_ if resume else None)
+                saver = SaveTraining(file, known, seeds, resume or self.random_state is not None)
+                seeds = saver.seeds
             all_rows = Rows(table, labels, device)
             rows, held_out = all_rows, None
             if self.early_stopping:
@@ -367,7 +378,7 @@ class BaseDetector(
 
                 callbacks = task.epochs(net, fitted_attributes)
                 callbacks += self._training_callbacks(schedule, n_epochs, n_batches)
-                net.train(rows, held_out, callbacks=callbacks)
+                net.train(rows, held_out, callbacks=callbacks, saver=saver)
                 if net.interrupted_:
                     if len(net.history) == n_epochs_before:
                         raise KeyboardInterrupt

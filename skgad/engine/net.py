@@ -109,7 +109,7 @@ class AdversarialNet(NeuralNet):
             ("print_log", PrintLog()),
         ]
 
-    def train(self, rows, held_out=None, *, callbacks=()):
+    def train(self, rows, held_out=None, *, callbacks=(), saver=None):
         """Train for `max_epochs` epochs, with callbacks that belong to this training only.
 
         Parameters
@@ -120,8 +120,11 @@ class AdversarialNet(NeuralNet):
             Rows whose loss is recorded after each epoch.
         callbacks : sequence of skorch.callbacks.Callback, default=()
             Callbacks of this training.
+        saver : SaveTraining or None, default=None
+            Restores the state of the training, and saves it.
         """
-        permanent = self.callbacks_
+        permanent, self.saver_ = self.callbacks_, saver
+        callbacks = [*callbacks, *([] if saver is None else [saver])]
         named = [(type(callback).__name__, callback.initialize()) for callback in callbacks]
         self.set_params(train_split=None if held_out is None else predefined_split(held_out))
         # The phases first, because the averages copy the buffers that they change.
@@ -129,6 +132,7 @@ class AdversarialNet(NeuralNet):
         self.partial_fit(rows)
         self.callbacks_ = permanent
         self.set_params(train_split=None)  # otherwise the net would keep the held-out rows
+        del self.saver_
 
     def on_train_begin(self, net, **kwargs):
         """Start with empty lists of parameters and losses for each player."""
@@ -136,6 +140,7 @@ class AdversarialNet(NeuralNet):
         # Not kept after the training: unpickled, these would be other tensors than the module's.
         self.parameters_of_, self.losses_of_ = {}, {}
         self.step_ = Step(self, recorder_for(self))
+        self.n_epochs_done_ = 0  # those of this training that a checkpoint has
         self.module_.discard_finished_scores()
 
     def on_epoch_begin(self, net, **kwargs):
@@ -189,12 +194,14 @@ class AdversarialNet(NeuralNet):
         self.n_completed_ = len(self.history)
 
     def on_train_end(self, net, **kwargs):
-        """Drop what belongs to this training only."""
+        """Save that the training is over, and drop what belongs to it only."""
         super().on_train_end(net, **kwargs)
+        if getattr(self, "saver_", None) is not None and not self.interrupted_:
+            self.saver_.finish(self)  # before the callbacks, as they expect it at the next start
         for row in self.history[-1:]:
             row["batches"] = row["batches"][-1:]
         self.eager_reason_ = self.step_.obstacle
-        del self.parameters_of_, self.losses_of_, self.step_
+        del self.parameters_of_, self.losses_of_, self.step_, self.n_epochs_done_
 
     def __getstate__(self):
         """State without a captured step, which belongs to one training and one process."""
@@ -208,7 +215,8 @@ class AdversarialNet(NeuralNet):
         self.n_completed_ = len(self.history)
         with first_interrupt_calls(self._interrupt):
             try:
-                return super().fit_loop(X, y, epochs, **fit_params)
+                n_epochs = self.max_epochs if epochs is None else epochs
+                return super().fit_loop(X, y, n_epochs - self.n_epochs_done_, **fit_params)
             finally:
                 if len(self.history) > self.n_completed_:  # callbacks stop between two epochs
                     self.interrupted_ = True

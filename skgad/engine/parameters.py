@@ -90,6 +90,12 @@ callbacks : list or None, default=None
     ``(name, callback)`` pairs. The detector uses clones of them, but objects that they hold,
     such as a writer, are shared. With `warm_start`, the callbacks of the first `fit` are kept.
 
+checkpoint : str, path-like, :class:`~skgad.callbacks.Checkpoint` or None, default=None
+    File that saves the training, so that `fit` goes on from it after the process was killed, to the
+    same bits. Given a path, it is written at the end of an epoch, once a minute. After the
+    training it is kept, and `fit` with the same parameters and rows trains no more. See
+    :ref:`long_trainings`.
+
 net_params : dict or None, default=None
     Further parameters of the skorch net, for example
     ``{{"optimizer": torch.optim.RMSprop, "optimizer__weight_decay": 1e-5}}``.

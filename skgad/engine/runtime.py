@@ -22,7 +22,7 @@ _torch_lock = threading.RLock()
 _precisions: list[str] = []
 _precision_lock = threading.Lock()
 
-#: Numbers of rows of a matrix that threads divide in an uneven way, and the number that they do not.
+#: Numbers of rows of a matrix that threads divide unevenly, and a number that they do not.
 SPLIT = range(5, 12)
 TILE = 8
 
@@ -65,11 +65,9 @@ def isolated_torch_state(device, seeds, states=None):
             for generators, seed in zip([defaults, *members], [seeds[0], *seeds], strict=False):
                 for generator in generators.values():
                     generator.manual_seed(seed)
-            for generators, state in zip([defaults, *members], states or [], strict=False):
-                for name in generators.keys() & state.keys():
-                    generators[name].set_state(state[name])
             torch.set_default_dtype(torch.float32)
             with member_generators(members):
+                restore_generators(device, states or [])
                 yield
         finally:
             torch.set_default_dtype(dtype)
@@ -134,11 +132,23 @@ def memory_explained(device, name, **params):
 
 def generator_states(device):
     """States of the default generators and of those of the members."""
-    defaults = {d.type: default_generator(d) for d in generating_devices(device)}
     return [
         {name: generator.get_state() for name, generator in generators.items()}
-        for generators in (defaults, *current_generators())
+        for generators in training_generators(device)
     ]
+
+
+def restore_generators(device, states):
+    """Put back the result of :func:`generator_states`, for the devices that are there."""
+    for generators, state in zip(training_generators(device), states, strict=False):
+        for name in generators.keys() & state.keys():
+            generators[name].set_state(state[name])
+
+
+def training_generators(device):
+    """The default generators and those of the members, by type of device."""
+    defaults = {d.type: default_generator(d) for d in generating_devices(device)}
+    return [defaults, *current_generators()]
 
 
 def draw_seed(random_state):
