@@ -137,6 +137,7 @@ class AdversarialNet(NeuralNet):
     def on_train_begin(self, net, **kwargs):
         """Start with empty lists of parameters and losses for each player."""
         super().on_train_begin(net, **kwargs)
+        self.interrupted_ = False
         # Not kept after the training: unpickled, these would be other tensors than the module's.
         self.parameters_of_, self.losses_of_ = {}, {}
         self.step_ = Step(self, recorder_for(self))
@@ -196,7 +197,7 @@ class AdversarialNet(NeuralNet):
     def on_train_end(self, net, **kwargs):
         """Save that the training is over, and drop what belongs to it only."""
         super().on_train_end(net, **kwargs)
-        if getattr(self, "saver_", None) is not None and not self.interrupted_:
+        if getattr(self, "saver_", None) is not None and not self.is_cut_short_:
             self.saver_.finish(self)  # before the callbacks, as they expect it at the next start
         for row in self.history[-1:]:
             row["batches"] = row["batches"][-1:]
@@ -210,10 +211,9 @@ class AdversarialNet(NeuralNet):
         return state
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
-        """Train. ``interrupted_`` tells whether the user stopped it, rather than a callback."""
-        self.interrupted_ = False
+        """Train. ``is_cut_short_`` tells whether the user stopped it, rather than a callback."""
         self.n_completed_ = len(self.history)
-        with first_interrupt_calls(self._interrupt):
+        with first_interrupt_calls(self.interrupt):
             try:
                 n_epochs = self.max_epochs if epochs is None else epochs
                 return super().fit_loop(X, y, n_epochs - self.n_epochs_done_, **fit_params)
@@ -221,9 +221,11 @@ class AdversarialNet(NeuralNet):
                 if len(self.history) > self.n_completed_:  # callbacks stop between two epochs
                     self.interrupted_ = True
                     del self.history[self.n_completed_ :]
+                self.is_cut_short_ = self.interrupted_
                 self.module_.eval()
 
-    def _interrupt(self):
+    def interrupt(self):
+        """End the training after the current mini-batch."""
         self.interrupted_ = True
 
     def train_step(self, batch, **fit_params):

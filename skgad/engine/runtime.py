@@ -1,9 +1,11 @@
 """Where and how torch computes: devices, seeds, generators, threads."""
 
+import os
 import signal
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 
@@ -18,8 +20,13 @@ from ..networks._random import current_generators, default_generator, member_gen
 
 _torch_lock = threading.RLock()
 
-#: What torch's setting of the precision was when the first of several blocks changed it.
-_precisions: list[str] = []
+#: Thread that holds the lock, and functions that undo what it has changed for all threads.
+_holder: int | None = None
+_undo: list[Callable[[], None]] = []
+
+#: What torch's setting of the precision was when the first of several blocks changed it, with the
+#: thread of each block.
+_precisions: list[tuple[int, str]] = []
 _precision_lock = threading.Lock()
 
 #: Numbers of rows of a matrix that threads divide unevenly, and a number that they do not.
@@ -61,7 +68,13 @@ def isolated_torch_state(device, seeds, states=None):
         if len(seeds) > 1:
             members = [{d.type: torch.Generator(d) for d in devices} for _ in seeds]
         dtype = torch.get_default_dtype()
+
+        def undo_on_host():
+            torch.set_default_dtype(dtype)
+            torch.default_generator.set_state(before["cpu"])
+
         try:
+            _hold(undo_on_host)
             for generators, seed in zip([defaults, *members], [seeds[0], *seeds], strict=False):
                 for generator in generators.values():
                     generator.manual_seed(seed)
@@ -73,6 +86,47 @@ def isolated_torch_state(device, seeds, states=None):
             torch.set_default_dtype(dtype)
             for name, generator in defaults.items():
                 generator.set_state(before[name])
+            _release()
+
+
+def _hold(undo):
+    """Note what this thread, which holds the lock, changes for all threads."""
+    global _holder
+    _holder = threading.get_ident()
+    _undo.append(undo)
+
+
+def _release():
+    """Note that this thread has undone its last change."""
+    global _holder
+    _undo.pop()
+    if not _undo:
+        _holder = None
+
+
+def forget_other_threads():
+    """In a forked process, undo what threads have changed that exist only in its parent.
+
+    A lock that another thread held when the process was forked would never be released. The thread
+    that forked is the only one in the new process, and keeps what it holds itself.
+    """
+    global _holder, _torch_lock, _precision_lock
+    this = threading.get_ident()
+    if _holder != this:
+        _torch_lock, _holder = threading.RLock(), None
+        for undo in reversed(_undo):
+            undo()
+        _undo.clear()
+    _precision_lock = threading.Lock()
+    if _precisions:
+        before = _precisions[0][1]
+        _precisions[:] = [entry for entry in _precisions if entry[0] == this]
+        if not _precisions:
+            torch.backends.cudnn.conv.fp32_precision = before
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_other_threads)
 
 
 def generating_devices(device):
@@ -90,17 +144,19 @@ def full_precision(device):
     if device.type != "cuda":
         yield
         return
+    this = threading.get_ident()
     with _precision_lock:
         if not _precisions:
-            _precisions.append(torch.backends.cudnn.conv.fp32_precision)
+            _precisions.append((this, torch.backends.cudnn.conv.fp32_precision))
             torch.backends.cudnn.conv.fp32_precision = "ieee"
         else:
-            _precisions.append(_precisions[0])
+            _precisions.append((this, _precisions[0][1]))
     try:
         yield
     finally:
         with _precision_lock:
-            before = _precisions.pop()
+            _, before = entry = next(e for e in reversed(_precisions) if e[0] == this)
+            _precisions.remove(entry)
             if not _precisions:
                 torch.backends.cudnn.conv.fp32_precision = before
 
