@@ -126,7 +126,10 @@ def read_state(path):
     checksum, _, payload = content.removeprefix(FORMAT).partition(b"\n")
     if sha256(payload).hexdigest().encode() != checksum:
         raise UnreadableFileError(f"{path} is damaged: its content does not have its checksum.")
-    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    try:
+        return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as error:  # a file that was made by hand can raise anything
+        raise UnreadableFileError(f"{path} contains other things than numbers and text.") from error
 
 
 class SaveTraining(Callback):
@@ -247,9 +250,9 @@ def callback_state(callback):
     state = {}
     for name, value in vars(callback).items():
         if name.endswith("_"):
-            value = value.state_dict() if hasattr(value, "state_dict") else value
+            has_state = hasattr(value, "state_dict") and not isinstance(value, type)
             try:
-                state[name] = plain(value)
+                state[name] = plain(value.state_dict() if has_state else value)
             except TypeError:
                 continue
     return state
