@@ -476,7 +476,7 @@ def test_a_process_that_is_killed_twenty_times_ends_with_the_same_bits(device, p
     if device != "cpu":
         pytest.skip("a forked process cannot use CUDA")
     rng = random.Random(0)
-    params = {"max_epochs": 60, "checkpoint": every_epoch(path), **MEMBERS}
+    params = {"pretraining": 40, "max_epochs": 60, "checkpoint": every_epoch(path), **MEMBERS}
     points = [("batch", rng.randrange(1, 9)) for _ in range(10)]
     points += [(w, rng.randrange(4)) for w in ("link", "replace", "fsync", "open") * 3][:10]
     rng.shuffle(points)
@@ -488,11 +488,11 @@ def test_a_process_that_is_killed_twenty_times_ends_with_the_same_bits(device, p
             callbacks = [kill_after(nth)] if where == "batch" else None
             if where != "batch":
                 kill_in_write(where, nth)
-            tiny("AMA", callbacks=callbacks, **params).fit(table())
+            tiny("FenceGAN", callbacks=callbacks, **params).fit(table())
 
         assert run_in_a_fork(fit) == -signal.SIGKILL
     assert 0 < len(module.read_state(path)["history"]) < 60
     with warnings.catch_warnings(action="error"):
-        resumed = tiny("AMA", **params).fit(table())
+        resumed = tiny("FenceGAN", **params).fit(table())
     params["checkpoint"] = None
-    assert_same_detector(resumed, tiny("AMA", **params).fit(table()))
+    assert_same_detector(resumed, tiny("FenceGAN", **params).fit(table()))
