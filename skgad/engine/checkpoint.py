@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from hashlib import sha256
+from importlib import import_module
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -342,10 +343,8 @@ def fingerprint(detector, table, labels, device, start=None):
 
 
 def version_of_skgad():
-    """Version of this package, which cannot be imported while its modules are being imported."""
-    from skgad import __version__
-
-    return __version__
+    """Version of this package, whose name is not there yet when it imports this module."""
+    return import_module("skgad").__version__
 
 
 def check_same_training(path, known, current):

@@ -106,7 +106,7 @@ device : str or torch.device, default="auto"
 
 random_state : int, RandomState instance or None, default=None
     Determines the initial weights, the noise and the order of the rows. The same int gives the
-    same bits on the CPU. No global generator is seeded or changed.
+    same bits on the CPU, with the same number of threads. No global generator is seeded or changed.
 
 verbose : int, default=0
     If positive, the losses of each epoch are printed.

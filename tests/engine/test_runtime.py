@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from common import assert_same_bits
+from common import assert_same_bits, table, tiny
 from torch import nn
 
 from skgad.engine.gradients import input_gradient
@@ -192,6 +192,16 @@ def test_outputs_and_gradients_do_not_depend_on_the_number_of_threads(bias, seve
                 results[n_threads] = [layer(rows).numpy(), gradient.numpy()]
         for one, other in zip(results[1], results[2], strict=True):
             assert_same_bits(one, other)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("n_features", [5, 6])
+def test_scores_do_not_depend_on_the_number_of_threads(n_features, n_members, several_threads):
+    rows = table(200, n_features)
+    params = {"score_type": "mahalanobis+neighbors+density", "n_members": n_members}
+    detector = tiny("WAE", latent_dim=n_features, **params).fit(rows)
+    torch.set_num_threads(2)
+    assert_same_bits(detector.score_samples(rows), detector.train_scores_)
 
 
 @pytest.fixture
