@@ -1,6 +1,7 @@
 """Files that are written completely or not at all."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ def is_replaceable(path: Path) -> bool:
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike, previous: Path | None = None) -> Iterator[Path]:
     """Provide a temporary file to write to, which replaces `path` once it is complete.
 
     The content is on the disk before it gets its name, so that `path` is always a complete file,
@@ -23,6 +24,8 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     ----------
     path : str or path-like
         The file. A symbolic link is followed.
+    previous : Path or None, default=None
+        Name in the same directory under which a file that is replaced is kept.
 
     Yields
     ------
@@ -44,10 +47,25 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
             os.fsync(file.fileno())
         if path.exists():
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+            if previous is not None:
+                _keep(path, previous)
         os.replace(temporary, path)
         _sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _keep(path, previous):
+    """Give a file a second name. At any time, both names are those of complete files."""
+    link = previous.with_name(f".{os.getpid()}-{previous.name}")
+    try:
+        try:
+            os.link(path, link)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, link)
+        os.replace(link, previous)
+    finally:
+        link.unlink(missing_ok=True)  # still there if both names were of one file
 
 
 def _sync_directory(directory):

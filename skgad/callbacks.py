@@ -1,11 +1,44 @@
-"""Callbacks for skorch that skorch lacks."""
+"""Callbacks for skorch that skorch lacks, and the file of a training."""
 
+import os
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 from skorch.callbacks import Callback
 
-__all__ = ["WeightAveraging"]
+__all__ = ["Checkpoint", "WeightAveraging"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """File that saves a training, and how often it is written.
+
+    Pass it as the parameter `checkpoint` of a detector, not among its `callbacks`. See
+    :ref:`long_trainings`.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. The file that it replaces is kept under this name with the ending ``.previous``.
+    every_n_epochs : int or None, default=None
+        The file is written after so many epochs. None does not count epochs.
+    every_n_seconds : float or None, default=60.0
+        The file is written at the end of an epoch if so many seconds have passed. None does not
+        count seconds.
+
+    Examples
+    --------
+    >>> from skgad import ALAD
+    >>> from skgad.callbacks import Checkpoint
+    >>> detector = ALAD(checkpoint=Checkpoint("alad.ckpt", every_n_epochs=10))
+    """
+
+    path: str | os.PathLike[str]
+    every_n_epochs: int | None = None
+    every_n_seconds: float | None = 60.0
 
 
 class WeightAveraging(Callback):

@@ -46,6 +46,8 @@ def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> M
     )
     progress.update(f"training {args.detector} on {len(X)} rows")
     detector.fit(X)
+    if getattr(getattr(detector.detector_, "net_", None), "interrupted_", False):
+        raise KeyboardInterrupt  # Ctrl-C after the last epoch, which a detector survives
     inliers = X[detector.predict(X) == 1]
     background = inliers.sample(min(N_BACKGROUND, len(inliers)), random_state=args.seed)
     return Model(

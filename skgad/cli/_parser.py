@@ -139,6 +139,17 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_checkpoint_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the file that saves the training."""
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="file that saves the training once a minute; the same command goes on from it after "
+        "the process was killed",
+    )
+
+
 def add_results_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the results to write and the labels to evaluate them against."""
     group = parser.add_argument_group("results")

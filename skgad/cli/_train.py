@@ -3,9 +3,10 @@
 from argparse import ArgumentParser, Namespace
 
 from ._files import check_output
-from ._messages import Progress
+from ._messages import CommandError, Progress
 from ._models import save_model, train_model
 from ._parser import (
+    add_checkpoint_argument,
     add_common_arguments,
     add_model_argument,
     add_table_arguments,
@@ -19,12 +20,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_table_arguments(parser)
     add_training_arguments(parser)
     add_model_argument(parser)
+    add_checkpoint_argument(parser)
     add_common_arguments(parser)
 
 
 def run(args: Namespace, progress: Progress) -> None:
     """Train on a table and save the model."""
     check_output(args.model, overwrite=args.force, inputs=[args.data])
+    if args.checkpoint is not None:
+        if args.checkpoint.resolve() == args.model.resolve():
+            raise CommandError("--checkpoint and --model are the same file. Pass two files.")
+        args.set.append(("checkpoint", args.checkpoint))
     progress.update(f"reading {args.data}")
     table = read_training_table(args)
     model = train_model(table, args, progress)

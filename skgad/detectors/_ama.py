@@ -6,12 +6,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from torch.autograd.functional import vjp
 from torch.nn.functional import normalize
 
 from .._sklearn_compat import Interval, RealNotInt, StrOptions
-from ..engine.callbacks import count_batches
 from ..engine.corruption import replace_some_values
 from ..engine.finished import FINISHED_SCORES, FinishedScore
 from ..engine.game import EncoderDecoderGame
@@ -33,8 +31,7 @@ class AMAGame(EncoderDecoderGame):
 
     players = {"critic": ("critic",), "autoencoder": ("encoder", "decoder")}
 
-    #: Whether no negatives are made yet. Known without waiting for the device, unlike the buffer.
-    is_warm_up = False
+    phase = "training"  # or "warm-up"
 
     def __init__(self, networks, n_features, **params):
         super().__init__(**params)
@@ -45,7 +42,6 @@ class AMAGame(EncoderDecoderGame):
         self.critic = build(networks, "critic", "discriminator", n_features, n_features)
         if self.spectral_norm:
             self.critic = spectrally_normalized(self.critic)
-        self.register_buffer("warm_up_left", torch.tensor(0))  # number of mini-batches
         self.register_buffer("codes", torch.zeros(N_CODES, latent_dim))
         self.register_buffer("r_mean", torch.tensor(0.0))
         self.register_buffer("r_std", torch.tensor(1.0))
@@ -75,15 +71,17 @@ class AMAGame(EncoderDecoderGame):
         loss = -(weight * D(rows, mirrored)).sum(-1)
         yield "autoencoder", loss + self.regularization_weight * z_x.norm(dim=-1).mean(-1)
 
-    @property
-    def phase(self):
-        """Whether negatives are made."""
-        return self.negatives is not None and not self.is_warm_up
+    def plan_phases(self, count):
+        return {} if self.negatives is None else {"warm-up": count(self.warm_up)}
+
+    def counts_in_phase(self, labels):
+        """Whether known outliers leave the place of negatives free."""
+        return rows_with(labels, -1) is None
 
     @torch.no_grad()
     def make_negatives(self, x):
         """Make rows that are atypical of the mini-batch. There are none during the warm-up."""
-        if not self.phase:
+        if self.negatives is None or self.phase == "warm-up":
             return x[..., :0, :]
         n_rows = math.ceil(NEGATIVES_PER_ROW * x.shape[-2])
         if self.negatives == "replaced":
@@ -181,39 +179,6 @@ def draw_atypical_codes(z, n_codes, where, delta):
     radius = z.shape[-1] ** 0.5 * (1 + offset * rand_like(new[..., :1]))
     mean, std = z.mean(-2, keepdim=True), z.std(-2, correction=0, keepdim=True)
     return mean + std * (radius * direction)
-
-
-class WarmUp(Callback):
-    """Make no negatives in the first mini-batches of a first training.
-
-    Parameters
-    ----------
-    duration : int or float
-        Number of epochs if it is an int, proportion of the training if it is a float.
-    """
-
-    capturable = True
-
-    def __init__(self, duration):
-        self.duration = duration
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Count the mini-batches, or continue the count of an earlier training."""
-        game = net.module_.game
-        if not net.history:
-            game.warm_up_left.fill_(count_batches(self.duration, net, X))
-        self.n_left_ = int(game.warm_up_left.max())  # the same for all members
-
-    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-        """Tell the game whether the warm-up is over."""
-        if training:
-            net.module_.game.is_warm_up = self.n_left_ > 0
-
-    def on_batch_end(self, net, batch=None, training=False, **kwargs):
-        """Count the mini-batch, unless known outliers took the place of negatives."""
-        if training and self.n_left_ and rows_with(batch[1], -1) is None:
-            self.n_left_ -= 1
-            net.module_.game.warm_up_left -= 1
 
 
 class AMA(LabelledDetector):
@@ -449,12 +414,3 @@ class AMA(LabelledDetector):
         "optimizer__betas": (0.0, 0.9),
         "optimizer__param_groups": [("game.encoder.*", {"betas": (0.5, 0.9)})],
     }
-
-    def method_callbacks(self) -> list[tuple[str, Callback]]:
-        """Callbacks that end the warm-up and average the weights.
-
-        Returns
-        -------
-        callbacks : list of tuple of (str, skorch.callbacks.Callback)
-        """
-        return [("warm_up", WarmUp(self.warm_up)), *super().method_callbacks()]

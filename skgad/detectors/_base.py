@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from inspect import isabstract
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -38,7 +39,7 @@ from .._sklearn_compat import (
 )
 from .._threshold import DecisionMixin
 from .._typing import Float32Array, FloatArray, IntArray, MatrixLike, RandomStateLike
-from ..callbacks import WeightAveraging
+from ..callbacks import Checkpoint, WeightAveraging
 from ..engine.callbacks import (
     SCHEDULES,
     FitTask,
@@ -46,6 +47,7 @@ from ..engine.callbacks import (
     StopEarly,
     clone_callbacks,
 )
+from ..engine.checkpoint import SaveTraining, TrainingFile, fingerprint
 from ..engine.checks import check_table
 from ..engine.data import Rows
 from ..engine.encoding import encode_table
@@ -57,6 +59,7 @@ from ..engine.runtime import (
     choose_device,
     draw_seed,
     draw_seeds,
+    first_interrupt_calls,
     generator_states,
     isolated_torch_state,
     memory_explained,
@@ -149,6 +152,7 @@ class BaseDetector(
     n_iter_no_change: int | Literal["auto"] = "auto"
     warm_start: bool = False
     callbacks: list[Any] | None = None
+    checkpoint: str | PathLike[str] | Checkpoint | None = None
     net_params: dict[str, Any] | None = None
     device: str | torch.device = "auto"
     random_state: RandomStateLike = None
@@ -185,6 +189,7 @@ class BaseDetector(
         "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
+        "checkpoint": [str, PathLike, Checkpoint, None],
         "net_params": [dict, None],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -274,8 +279,11 @@ class BaseDetector(
         Raises
         ------
         ValueError
-            If `X` is not a table of finite numbers with at least two rows, or if a loss or a
-            score becomes infinite or NaN. An earlier fit is then kept.
+            If `X` is not a table of finite numbers with at least two rows, if a loss or a
+            score becomes infinite or NaN, or if `checkpoint` belongs to another training. An
+            earlier fit is then kept.
+        OSError
+            If `checkpoint` cannot be written.
         MemoryError
             If the memory of the device is used up. An earlier fit is then kept.
 
@@ -286,6 +294,8 @@ class BaseDetector(
             once if Ctrl-C is pressed twice. The detector works with what it has learned,
             and `n_iter_` is the number of completed epochs. If no epoch has been completed, `fit`
             raises the KeyboardInterrupt.
+        UserWarning
+            If `checkpoint` is damaged and an older copy is used, or could not be written.
         """
         resume = self.warm_start and hasattr(self, "net_")
         return self._fit(X, y, resume=resume, schedule=self.lr_schedule)
@@ -295,7 +305,7 @@ class BaseDetector(
         """Train for one more epoch at a constant learning rate.
 
         The threshold is set from the scores of these rows. With `early_stopping`, some of them
-        are held out.
+        are held out. `checkpoint` is neither read nor written.
 
         Parameters
         ----------
@@ -315,10 +325,17 @@ class BaseDetector(
         device = choose_device(self.device, self.net_.module_.device if resume else None)
         sizes = {"batch_size": self.batch_size, "n_members": self.n_members}
         memory = memory_explained(device, type(self).__name__, **sizes)
-        with self._restored_on_failure(), memory:
+        with ExitStack() as interrupts, self._restored_on_failure(), memory:
             table = check_table(self, X, reset=not resume)
             labels = check_known_labels(labels, table.shape[0])
             seeds = self._seeds if resume else draw_seeds(self.random_state, self.n_members)
+            saver = None
+            if self.checkpoint is not None and n_epochs is None:
+                file = TrainingFile(self.checkpoint)
+                file.check_writable()
+                known = fingerprint(self, table, labels, device, self.net_ if resume else None)
+                saver = SaveTraining(file, known, seeds, resume or self.random_state is not None)
+                seeds = saver.seeds
             all_rows = Rows(table, labels, device)
             rows, held_out = all_rows, None
             if self.early_stopping:
@@ -367,15 +384,17 @@ class BaseDetector(
 
                 callbacks = task.epochs(net, fitted_attributes)
                 callbacks += self._training_callbacks(schedule, n_epochs, n_batches)
-                net.train(rows, held_out, callbacks=callbacks)
+                interrupts.enter_context(first_interrupt_calls(net.interrupt))
+                net.train(rows, held_out, callbacks=callbacks, saver=saver)
+                if net.is_cut_short_ and len(net.history) == n_epochs_before:
+                    raise KeyboardInterrupt
+                self.__dict__.update(fitted_attributes(net))
                 if net.interrupted_:
-                    if len(net.history) == n_epochs_before:
-                        raise KeyboardInterrupt
+                    when = "after" if net.is_cut_short_ else "after the last of"
                     warn(
-                        f"Training was interrupted after {len(net.history)} epochs.",
+                        f"Training was interrupted {when} {len(net.history)} epochs.",
                         ConvergenceWarning,
                     )
-                self.__dict__.update(fitted_attributes(net))
                 net.module_.scorer.check_training()
         task.end()
         return self
@@ -794,8 +813,10 @@ class LabelledDetector(BaseDetector):
         ------
         ValueError
             If `X` is not a table of finite numbers with at least two rows, if `labels` contain
-            other values or only -1, or if a loss or a score becomes infinite or NaN. An earlier
-            fit is then kept.
+            other values or only -1, if a loss or a score becomes infinite or NaN, or if
+            `checkpoint` belongs to another training. An earlier fit is then kept.
+        OSError
+            If `checkpoint` cannot be written.
         MemoryError
             If the memory of the device is used up. An earlier fit is then kept.
 
@@ -806,6 +827,8 @@ class LabelledDetector(BaseDetector):
             once if Ctrl-C is pressed twice. The detector works with what it has learned,
             and `n_iter_` is the number of completed epochs. If no epoch has been completed, `fit`
             raises the KeyboardInterrupt.
+        UserWarning
+            If `checkpoint` is damaged and an older copy is used, or could not be written.
         """
         resume = self.warm_start and hasattr(self, "net_")
         return self._fit(X, y, resume=resume, schedule=self.lr_schedule, labels=labels)
@@ -815,7 +838,7 @@ class LabelledDetector(BaseDetector):
         """Train for one more epoch at a constant learning rate.
 
         The threshold is set from the scores of these rows. With `early_stopping`, some of them
-        are held out.
+        are held out. `checkpoint` is neither read nor written.
 
         Parameters
         ----------

@@ -7,15 +7,12 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 from torch.nn.functional import relu
 
 from .._sklearn_compat import Interval, RealNotInt, StrOptions
-from ..engine.callbacks import count_batches
 from ..engine.game import Game
 from ..engine.runtime import warn
-from ..engine.scores import prepare
 from ..networks import build
 from ._base import BaseDetector
 
@@ -39,6 +36,7 @@ class DeepSVDDGame(Game):
 
     players = {"autoencoder": ("encoder", "decoder"), "encoder": ("encoder",)}
     phase = "training"  # or "pretraining" or "warm-up"
+    fresh_start_after = "pretraining"
 
     def __init__(self, networks, n_features, **params):
         super().__init__(**params)
@@ -47,8 +45,6 @@ class DeepSVDDGame(Game):
         self.decoder = build(networks, "decoder", "decoder", latent_dim, n_features)
         self.register_buffer("center", torch.full((1, latent_dim), MIN_CENTER))
         self.register_buffer("radius", torch.tensor(0.0))
-        self.register_buffer("pretraining_left", torch.tensor(0))  # number of mini-batches
-        self.register_buffer("warm_up_left", torch.tensor(0))
         self.register_buffer("relative_spread", torch.tensor(1.0))
 
     def play(self, x, labels=None):
@@ -64,6 +60,9 @@ class DeepSVDDGame(Game):
         self.update_radius(distance)
         excess = relu(distance - self.radius.square()[..., None])
         yield "encoder", self.radius.square() + excess.mean(-1) / self.nu
+
+    def plan_phases(self, count):
+        return {"pretraining": count(self.pretraining), "warm-up": count(self.warm_up)}
 
     def encode(self, x):
         return self.encoder(x)
@@ -111,7 +110,7 @@ class DeepSVDDGame(Game):
 
     def finalize(self, apply, labels):
         """Store the radius for all training rows, and how much their codes differ."""
-        if self.pretraining_left.max() > 0:  # the center is that of the initial encoder
+        if self.phase == "pretraining":  # the center is that of the initial encoder
             self.prepare(apply, labels)
         if self.objective == "soft_boundary":
             self.radius.copy_(self.quantile_of(torch.from_numpy(apply(self.squared_distance))))
@@ -145,64 +144,6 @@ def without_biases(encoder):
         if "bias" in name.rpartition(".")[2]:
             nn.init.zeros_(parameter).requires_grad_(False)
     return encoder
-
-
-class Stages(Callback):
-    """Divide a first training into pre-training, warm-up of the radius, and the rest.
-
-    Parameters
-    ----------
-    pretraining : int or float
-        Number of epochs if it is an int, proportion of the training if it is a float.
-    warm_up : int or float
-        The same for the mini-batches after the pre-training in which the radius is zero.
-    """
-
-    capturable = True
-
-    def __init__(self, pretraining, warm_up):
-        self.pretraining = pretraining
-        self.warm_up = warm_up
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Count the mini-batches, or continue the count of an earlier training."""
-        game = net.module_.game
-        if not net.history:
-            game.pretraining_left.fill_(count_batches(self.pretraining, net, X))
-            game.warm_up_left.fill_(count_batches(self.warm_up, net, X))
-        self.rows_ = X
-        counts = game.pretraining_left, game.warm_up_left
-        self.pretraining_left_, self.warm_up_left_ = (int(n.max()) for n in counts)
-
-    def on_epoch_begin(self, net, **kwargs):
-        """Let early stopping ignore the epochs before the center is fixed."""
-        for _, callback in net.callbacks_:
-            if self.pretraining_left_ and isinstance(callback, EarlyStopping):
-                callback.on_train_begin(net)
-
-    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-        """Tell the game its phase."""
-        if training:
-            in_warm_up = "warm-up" if self.warm_up_left_ else "training"
-            net.module_.game.phase = "pretraining" if self.pretraining_left_ else in_warm_up
-
-    def on_batch_end(self, net, batch=None, training=False, **kwargs):
-        """Count the mini-batch. After the pre-training, fix the center and forget the momentum."""
-        game = net.module_.game
-        if training and self.pretraining_left_:
-            self.pretraining_left_ -= 1
-            game.pretraining_left -= 1
-            if not self.pretraining_left_:
-                prepare(net.module_, self.rows_)
-                net.module_.train()
-                net.optimizer_.state.clear()
-        elif training and self.warm_up_left_:
-            self.warm_up_left_ -= 1
-            game.warm_up_left -= 1
-
-    def on_train_end(self, net, **kwargs):
-        """Release the rows."""
-        del self.rows_
 
 
 class DeepSVDD(BaseDetector):
@@ -339,12 +280,3 @@ class DeepSVDD(BaseDetector):
         "score_type": [StrOptions({"distance", "neighbors", "density", "neighbors+density"})],
     }
     adam_params: ClassVar[dict] = {"optimizer__weight_decay": 1e-6}
-
-    def method_callbacks(self) -> list[tuple[str, Callback]]:
-        """Callbacks that divide the training into stages and average the weights.
-
-        Returns
-        -------
-        callbacks : list of tuple of (str, skorch.callbacks.Callback)
-        """
-        return [("stages", Stages(self.pretraining, self.warm_up)), *super().method_callbacks()]

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import torch
-from skorch.callbacks import Callback
 from torch.nn.functional import softplus
 
 from .._sklearn_compat import Interval
@@ -35,7 +34,6 @@ class FenceGANGame(Game):
         super().__init__(**params)
         self.discriminator = build(networks, "discriminator", "discriminator", n_features)
         self.generator = build(networks, "generator", "decoder", self.latent_dim, n_features)
-        self.register_buffer("pretraining_left", torch.tensor(self.pretraining))
         self.register_buffer("spreads", torch.ones(2))  # of generated and of training rows
 
     def play(self, x, labels=None):
@@ -47,6 +45,9 @@ class FenceGANGame(Game):
         self.store_spreads(generated, x)
         fence = encirclement(D(generated), self.fence_level)
         yield "generator", fence + self.dispersion_weight / (spread(generated) + MIN_SPREAD)
+
+    def plan_phases(self, count):
+        return {"pretraining": self.pretraining}
 
     def sample_latent(self, x):
         """Draw one code for each row, or some more if there are few rows."""
@@ -89,27 +90,6 @@ def encirclement(logits, level):
 def spread(rows):
     """Mean distance of rows to their center."""
     return (rows - rows.mean(-2, keepdim=True)).norm(dim=-1).mean(-1)
-
-
-class Pretraining(Callback):
-    """Let only the discriminator move in the first mini-batches of a first training."""
-
-    capturable = True
-
-    def on_train_begin(self, net, **kwargs):
-        """Continue the count of an earlier training, or start it."""
-        self.n_left_ = int(net.module_.game.pretraining_left.max())  # the same for all members
-
-    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
-        """Tell the game its phase."""
-        if training:
-            net.module_.game.phase = "pretraining" if self.n_left_ else "training"
-
-    def on_batch_end(self, net, batch=None, training=False, **kwargs):
-        """Count the mini-batch."""
-        if training and self.n_left_:
-            self.n_left_ -= 1
-            net.module_.game.pretraining_left -= 1
 
 
 class FenceGAN(BaseDetector):
@@ -239,12 +219,3 @@ class FenceGAN(BaseDetector):
         "pretraining": [Interval(Integral, 0, None, closed="left")],
     }
     adam_params: ClassVar[dict] = {"optimizer__betas": (0.5, 0.999)}
-
-    def method_callbacks(self) -> list[tuple[str, Callback]]:
-        """Callbacks that end the pre-training and average the weights.
-
-        Returns
-        -------
-        callbacks : list of tuple of (str, skorch.callbacks.Callback)
-        """
-        return [("pretraining", Pretraining()), *super().method_callbacks()]

@@ -45,7 +45,12 @@ class Game(nn.Module, ABC):
         game of several members.
     phase : object
         What the moves depend on besides the rows and their labels, such as whether a warm-up is
-        over. Hashable, and known without reading a tensor. See :ref:`devices`.
+        over. Hashable, and known without reading a tensor. See :ref:`devices`. If
+        :meth:`plan_phases` is implemented, it is the name of the current phase.
+    fresh_start_after : str or None
+        Name of a phase, such as a pre-training, after which the training starts anew:
+        :meth:`prepare` is called again, the optimizer forgets its state, and early stopping begins
+        to compare epochs.
 
     Notes
     -----
@@ -82,6 +87,7 @@ class Game(nn.Module, ABC):
     score_type: str | None = None
     leading_shape: tuple[int, ...] = ()
     phase: Any = None
+    fresh_start_after: ClassVar[str | None] = None
 
     def __init__(self, **params: Any):
         super().__init__()
@@ -158,6 +164,39 @@ class Game(nn.Module, ABC):
         loss : Tensor of shape (...)
             The loss that the parameters of the player descend, averaged over rows only.
         """
+
+    def plan_phases(self, count: Callable[[float], int]) -> dict[str, int]:
+        """Plan the phases that come before the last one, whose name is "training".
+
+        The engine calls this method at the beginning of the first training, counts the mini-batches
+        and sets `phase`. A training that is continued continues the count.
+
+        Parameters
+        ----------
+        count : callable
+            Converts a duration to a number of mini-batches. An int is a number of epochs, and a
+            float is a proportion of the training.
+
+        Returns
+        -------
+        n_batches : dict of str to int
+            Number of mini-batches of each phase, in order.
+        """
+        return {}
+
+    def counts_in_phase(self, labels: Tensor) -> bool:
+        """Tell whether a mini-batch counts towards the length of the current phase.
+
+        Parameters
+        ----------
+        labels : Tensor of shape (batch_size,)
+            Known labels of its rows, on the CPU.
+
+        Returns
+        -------
+        bool
+        """
+        return True
 
     @abstractmethod
     def score(self, x: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from ..callbacks import WeightAveraging
 from .callbacks import clone_callbacks
 from .data import BatchLoader
 from .ensemble import Ensemble
+from .phases import Phases
 from .runtime import first_interrupt_calls
 from .step import Step, recorder_for
 
@@ -108,7 +109,7 @@ class AdversarialNet(NeuralNet):
             ("print_log", PrintLog()),
         ]
 
-    def train(self, rows, held_out=None, *, callbacks=()):
+    def train(self, rows, held_out=None, *, callbacks=(), saver=None):
         """Train for `max_epochs` epochs, with callbacks that belong to this training only.
 
         Parameters
@@ -119,21 +120,28 @@ class AdversarialNet(NeuralNet):
             Rows whose loss is recorded after each epoch.
         callbacks : sequence of skorch.callbacks.Callback, default=()
             Callbacks of this training.
+        saver : SaveTraining or None, default=None
+            Restores the state of the training, and saves it.
         """
-        permanent = self.callbacks_
+        permanent, self.saver_ = self.callbacks_, saver
+        callbacks = [*callbacks, *([] if saver is None else [saver])]
         named = [(type(callback).__name__, callback.initialize()) for callback in callbacks]
         self.set_params(train_split=None if held_out is None else predefined_split(held_out))
-        self.callbacks_ = permanent + named
+        # The phases first, because the averages copy the buffers that they change.
+        self.callbacks_ = [("Phases", Phases()), *permanent, *named]
         self.partial_fit(rows)
         self.callbacks_ = permanent
         self.set_params(train_split=None)  # otherwise the net would keep the held-out rows
+        del self.saver_
 
     def on_train_begin(self, net, **kwargs):
         """Start with empty lists of parameters and losses for each player."""
         super().on_train_begin(net, **kwargs)
+        self.interrupted_ = False
         # Not kept after the training: unpickled, these would be other tensors than the module's.
         self.parameters_of_, self.losses_of_ = {}, {}
         self.step_ = Step(self, recorder_for(self))
+        self.n_epochs_done_ = 0  # those of this training that a checkpoint has
         self.module_.discard_finished_scores()
 
     def on_epoch_begin(self, net, **kwargs):
@@ -187,12 +195,14 @@ class AdversarialNet(NeuralNet):
         self.n_completed_ = len(self.history)
 
     def on_train_end(self, net, **kwargs):
-        """Drop what belongs to this training only."""
+        """Save that the training is over, and drop what belongs to it only."""
         super().on_train_end(net, **kwargs)
+        if getattr(self, "saver_", None) is not None and not self.is_cut_short_:
+            self.saver_.finish(self)  # before the callbacks, as they expect it at the next start
         for row in self.history[-1:]:
             row["batches"] = row["batches"][-1:]
         self.eager_reason_ = self.step_.obstacle
-        del self.parameters_of_, self.losses_of_, self.step_
+        del self.parameters_of_, self.losses_of_, self.step_, self.n_epochs_done_
 
     def __getstate__(self):
         """State without a captured step, which belongs to one training and one process."""
@@ -201,19 +211,21 @@ class AdversarialNet(NeuralNet):
         return state
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
-        """Train. ``interrupted_`` tells whether the user stopped it, rather than a callback."""
-        self.interrupted_ = False
+        """Train. ``is_cut_short_`` tells whether the user stopped it, rather than a callback."""
         self.n_completed_ = len(self.history)
-        with first_interrupt_calls(self._interrupt):
+        with first_interrupt_calls(self.interrupt):
             try:
-                return super().fit_loop(X, y, epochs, **fit_params)
+                n_epochs = self.max_epochs if epochs is None else epochs
+                return super().fit_loop(X, y, n_epochs - self.n_epochs_done_, **fit_params)
             finally:
                 if len(self.history) > self.n_completed_:  # callbacks stop between two epochs
                     self.interrupted_ = True
                     del self.history[self.n_completed_ :]
+                self.is_cut_short_ = self.interrupted_
                 self.module_.eval()
 
-    def _interrupt(self):
+    def interrupt(self):
+        """End the training after the current mini-batch."""
         self.interrupted_ = True
 
     def train_step(self, batch, **fit_params):

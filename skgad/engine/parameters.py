@@ -90,6 +90,12 @@ callbacks : list or None, default=None
     ``(name, callback)`` pairs. The detector uses clones of them, but objects that they hold,
     such as a writer, are shared. With `warm_start`, the callbacks of the first `fit` are kept.
 
+checkpoint : str, path-like, :class:`~skgad.callbacks.Checkpoint` or None, default=None
+    File that saves the training, so that `fit` goes on from it after the process was killed, to the
+    same bits. Given a path, it is written at the end of an epoch, once a minute. After the
+    training it is kept, and `fit` with the same parameters and rows trains no more. See
+    :ref:`long_trainings`.
+
 net_params : dict or None, default=None
     Further parameters of the skorch net, for example
     ``{{"optimizer": torch.optim.RMSprop, "optimizer__weight_decay": 1e-5}}``.
@@ -100,7 +106,7 @@ device : str or torch.device, default="auto"
 
 random_state : int, RandomState instance or None, default=None
     Determines the initial weights, the noise and the order of the rows. The same int gives the
-    same bits on the CPU. No global generator is seeded or changed.
+    same bits on the CPU, with the same number of threads. No global generator is seeded or changed.
 
 verbose : int, default=0
     If positive, the losses of each epoch are printed.

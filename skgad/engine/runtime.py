@@ -1,9 +1,11 @@
 """Where and how torch computes: devices, seeds, generators, threads."""
 
+import os
 import signal
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 
@@ -11,15 +13,25 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from threadpoolctl import ThreadpoolController
+from torch.nn.functional import pad
 from torch.overrides import TorchFunctionMode
 
 from ..networks._random import current_generators, default_generator, member_generators
 
 _torch_lock = threading.RLock()
 
-#: What torch's setting of the precision was when the first of several blocks changed it.
-_precisions: list[str] = []
+#: Thread that holds the lock, and functions that undo what it has changed for all threads.
+_holder: int | None = None
+_undo: list[Callable[[], None]] = []
+
+#: What torch's setting of the precision was when the first of several blocks changed it, with the
+#: thread of each block.
+_precisions: list[tuple[int, str]] = []
 _precision_lock = threading.Lock()
+
+#: Numbers of rows of a matrix that threads divide unevenly, and a number that they do not.
+SPLIT = range(5, 12)
+TILE = 8
 
 #: Packages whose lines mean nothing to the user who reads a warning.
 INTERNAL_PACKAGES = {"skgad", "sklearn", "skorch", "torch"}
@@ -56,20 +68,65 @@ def isolated_torch_state(device, seeds, states=None):
         if len(seeds) > 1:
             members = [{d.type: torch.Generator(d) for d in devices} for _ in seeds]
         dtype = torch.get_default_dtype()
+
+        def undo_on_host():
+            torch.set_default_dtype(dtype)
+            torch.default_generator.set_state(before["cpu"])
+
         try:
+            _hold(undo_on_host)
             for generators, seed in zip([defaults, *members], [seeds[0], *seeds], strict=False):
                 for generator in generators.values():
                     generator.manual_seed(seed)
-            for generators, state in zip([defaults, *members], states or [], strict=False):
-                for name in generators.keys() & state.keys():
-                    generators[name].set_state(state[name])
             torch.set_default_dtype(torch.float32)
             with member_generators(members):
+                restore_generators(device, states or [])
                 yield
         finally:
             torch.set_default_dtype(dtype)
             for name, generator in defaults.items():
                 generator.set_state(before[name])
+            _release()
+
+
+def _hold(undo):
+    """Note what this thread, which holds the lock, changes for all threads."""
+    global _holder
+    _holder = threading.get_ident()
+    _undo.append(undo)
+
+
+def _release():
+    """Note that this thread has undone its last change."""
+    global _holder
+    _undo.pop()
+    if not _undo:
+        _holder = None
+
+
+def forget_other_threads():
+    """In a forked process, undo what threads have changed that exist only in its parent.
+
+    A lock that another thread held when the process was forked would never be released. The thread
+    that forked is the only one in the new process, and keeps what it holds itself.
+    """
+    global _holder, _torch_lock, _precision_lock
+    this = threading.get_ident()
+    if _holder != this:
+        _torch_lock, _holder = threading.RLock(), None
+        for undo in reversed(_undo):
+            undo()
+        _undo.clear()
+    _precision_lock = threading.Lock()
+    if _precisions:
+        before = _precisions[0][1]
+        _precisions[:] = [entry for entry in _precisions if entry[0] == this]
+        if not _precisions:
+            torch.backends.cudnn.conv.fp32_precision = before
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_other_threads)
 
 
 def generating_devices(device):
@@ -87,17 +144,19 @@ def full_precision(device):
     if device.type != "cuda":
         yield
         return
+    this = threading.get_ident()
     with _precision_lock:
         if not _precisions:
-            _precisions.append(torch.backends.cudnn.conv.fp32_precision)
+            _precisions.append((this, torch.backends.cudnn.conv.fp32_precision))
             torch.backends.cudnn.conv.fp32_precision = "ieee"
         else:
-            _precisions.append(_precisions[0])
+            _precisions.append((this, _precisions[0][1]))
     try:
         yield
     finally:
         with _precision_lock:
-            before = _precisions.pop()
+            _, before = entry = next(e for e in reversed(_precisions) if e[0] == this)
+            _precisions.remove(entry)
             if not _precisions:
                 torch.backends.cudnn.conv.fp32_precision = before
 
@@ -129,11 +188,23 @@ def memory_explained(device, name, **params):
 
 def generator_states(device):
     """States of the default generators and of those of the members."""
-    defaults = {d.type: default_generator(d) for d in generating_devices(device)}
     return [
         {name: generator.get_state() for name, generator in generators.items()}
-        for generators in (defaults, *current_generators())
+        for generators in training_generators(device)
     ]
+
+
+def restore_generators(device, states):
+    """Put back the result of :func:`generator_states`, for the devices that are there."""
+    for generators, state in zip(training_generators(device), states, strict=False):
+        for name in generators.keys() & state.keys():
+            generators[name].set_state(state[name])
+
+
+def training_generators(device):
+    """The default generators and those of the members, by type of device."""
+    defaults = {d.type: default_generator(d) for d in generating_devices(device)}
+    return [defaults, *current_generators()]
 
 
 def draw_seed(random_state):
@@ -212,6 +283,10 @@ class BatchInvariantLinear(TorchFunctionMode):
     another order, than its interior. With few outputs the edge runs through all rows of
     ``x @ W.T``, and equal rows get different last bits (seen with MKL for 2 to 11 outputs). In
     ``W @ x.T`` each row of ``x`` is a column, and blocks have a number of columns without an edge.
+
+    Several threads divide the rows of a narrow ``W`` among them, and compute the parts with other
+    instructions than one thread computes the whole (seen with MKL for 5, 6, 7, 9, 10 and 11 rows).
+    Rows of zeros are added to such a matrix, which changes no bit of the result of one thread.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -224,11 +299,22 @@ class BatchInvariantLinear(TorchFunctionMode):
         if input.dim() != 2:
             return torch.nn.functional.linear(input, weight, bias)
         columns = input.T
+        n_outputs, n_inputs = weight.shape
+        n_extra = n_missing(n_outputs)
         if torch.is_grad_enabled():  # the gradient gets the layout of the columns
-            columns = columns.contiguous()
+            columns = pad(columns.contiguous(), (0, 0, 0, n_missing(n_inputs)))
+            weight = pad(weight, (0, n_missing(n_inputs)))
+        weight = pad(weight, (0, 0, 0, n_extra))
         if bias is None:
-            return (weight @ columns).T
-        return torch.addmm(bias[:, None], weight, columns).T
+            product = weight @ columns
+        else:
+            product = torch.addmm(pad(bias, (0, n_extra))[:, None], weight, columns)
+        return product[:n_outputs].T
+
+
+def n_missing(n):
+    """Number of rows of zeros that a matrix of n rows needs."""
+    return -n % TILE if n in SPLIT else 0
 
 
 @contextmanager

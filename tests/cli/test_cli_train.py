@@ -1,12 +1,31 @@
 """``skgad train``, and ``skgad score`` with the model."""
 
+import itertools
+import signal
+
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from cli_common import ALAD, assert_rejected, payments, payments_folder, run, train
+from cli_common import (
+    ALAD,
+    FOREST,
+    assert_rejected,
+    payments,
+    payments_folder,
+    python_ctrl_c,
+    run,
+    train,
+)
+
+from skgad.cli import main
+from skgad.cli._messages import Progress
+from skgad.detectors import _base
+from skgad.engine import checkpoint
+from skgad.engine.scores import finalize
 
 folder = pytest.fixture(payments_folder)
+ctrl_c = pytest.fixture(python_ctrl_c, autouse=True)
 
 
 def test_train_and_score_give_the_results_of_detect(folder):
@@ -23,6 +42,49 @@ def test_train_and_score_give_the_results_of_detect(folder):
 def test_parameters_of_the_default_networks_can_be_set(folder):
     train(*ALAD, "--set", "networks__hidden_layer_sizes=(8,)")
     assert joblib.load("model")["detector"].detector_.networks.hidden_layer_sizes == (8,)
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(folder, monkeypatch):
+    options = [*ALAD, "--set", "max_epochs=4", "--checkpoint", "training.ckpt"]
+    train(*options[:-2], model="whole")
+
+    def kill(progress, net, **kwargs):
+        if len(net.history) == 3:
+            raise MemoryError("killed")
+
+    monkeypatch.setattr(checkpoint.time, "monotonic", itertools.count(0, 60).__next__)
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(Progress, "on_epoch_end", kill)
+        train(*options, model="killed")
+    assert (folder / "training.ckpt").exists()
+    train(*options, model="resumed")
+    score = ["score", "data.csv", "--out", "out.csv", "--force", "--model"]
+    pd.testing.assert_frame_equal(run(*score, "resumed"), run(*score, "whole"), check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--checkpoint", "data.csv", *ALAD], "data.csv is not a checkpoint"),
+        (["--checkpoint", "m", *ALAD], "--checkpoint and --model are the same file"),
+        (["--checkpoint", "no/a", *ALAD], "cannot be written .No such file or directory"),
+        (["--checkpoint", "a", *FOREST], "Invalid parameter 'checkpoint'"),
+    ],
+)
+def test_a_wrong_checkpoint_is_rejected(folder, capsys, argv, message):
+    assert_rejected(capsys, ["train", "data.csv", "--model", "m", *argv], message)
+
+
+@pytest.mark.filterwarnings("default:Training was interrupted")
+def test_ctrl_c_while_the_training_rows_are_scored_ends_the_command(folder, capsys, monkeypatch):
+    def press(ensemble, rows):
+        signal.raise_signal(signal.SIGINT)
+        return finalize(ensemble, rows)
+
+    monkeypatch.setattr(_base, "finalize", press)
+    assert main(["train", "data.csv", "--model", "m", *ALAD]) == 130
+    assert "skgad: interrupted" in capsys.readouterr().err
+    assert not (folder / "m").exists()
 
 
 @pytest.mark.parametrize(

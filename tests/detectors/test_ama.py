@@ -440,7 +440,7 @@ def test_known_outliers_replace_negatives(device, monkeypatch):
 @pytest.mark.parametrize("negatives", [None, "outward"])
 def test_known_outliers_are_used_without_negatives_and_during_the_warm_up(negatives, device):
     game = make_game(device, negatives=negatives)
-    game.warm_up_left.fill_(100)
+    game.phase = "warm-up"
     x = table()
     moved = x.copy()
     moved[LABELS == -1] += 1
@@ -648,7 +648,6 @@ def test_the_game_has_the_parameters_of_the_detector():
 def test_replaced_negatives_have_values_of_their_column():
     x = torch.arange(400.0, dtype=torch.float64).reshape(100, 4)
     game = make_game(negatives="replaced", warm_up=0)
-    game.warm_up_left.zero_()
     negatives = game.make_negatives(x)
     assert negatives.shape == (10, 4)
     assert (negatives % 4 == torch.arange(4.0)).all()  # values of column j are j modulo 4

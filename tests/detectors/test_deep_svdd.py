@@ -89,7 +89,7 @@ def test_stages_can_be_proportions_of_the_mini_batches(device):
     stages = {"pretraining": 0.5, "warm_up": 0.25, "max_epochs": 4}  # of 3 mini-batches each
 
     def left(net):
-        return net.module_.game.pretraining_left.item(), net.module_.game.warm_up_left.item()
+        return tuple(net.module_.phases_left.tolist())
 
     counts, spy = recorder("on_batch_begin", left)
     tiny("DeepSVDD", device=device, callbacks=[spy], **stages).fit(table())

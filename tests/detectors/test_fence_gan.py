@@ -154,16 +154,16 @@ def test_only_the_discriminator_moves_during_the_pretraining(pretraining, device
     detector = tiny("FenceGAN", callbacks=[Spy("on_batch_end", record)], **params).fit(table())
     both = {"discriminator_loss", "generator_loss"}
     assert players == [{"discriminator_loss"}] * pretraining + [both] * (6 - pretraining)
-    assert (detector.net_.module_.game.pretraining_left == 0).all()
+    assert detector.net_.module_.phases_left == 0
 
 
 def test_the_pretraining_is_not_repeated(device):
     detector = tiny("FenceGAN", device=device, pretraining=4, max_epochs=1).fit(table())
-    assert detector.net_.module_.game.pretraining_left == 1
+    assert detector.net_.module_.phases_left == 1
     generator = {k: v for k, v in state(detector).items() if "generator" in k}
     detector.partial_fit(table())
     assert any((state(detector)[k] != v).any() for k, v in generator.items())
-    assert detector.net_.module_.game.pretraining_left == 0
+    assert detector.net_.module_.phases_left == 0
 
 
 def test_the_score_is_the_opposite_of_the_logit(device):

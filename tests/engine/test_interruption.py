@@ -204,3 +204,53 @@ def test_a_handler_of_the_caller_keeps_handling_ctrl_c(device):
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(handled) == 3  # one for each mini-batch
+
+
+def press_in_finalize(monkeypatch, detector, n_times=1):
+    """Press Ctrl-C while the training rows are scored."""
+
+    def finalize(self, apply, labels):
+        for _ in range(n_times):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(detector.game_class, "finalize", finalize)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_ctrl_c_at_the_end_of_a_training_leaves_a_fitted_detector(early_stopping, device):
+    params = {"device": device, "early_stopping": early_stopping}
+    expected = tiny("ALAD", **params).fit(table()).score_samples(table())
+    press = Spy("on_train_end", lambda net: signal.raise_signal(signal.SIGINT))
+    detector = tiny("ALAD", callbacks=[press], **params)
+    with pytest.warns(ConvergenceWarning, match="interrupted after the last of 2 epochs"):
+        detector.fit(table())
+    assert_same_bits(detector.score_samples(table()), expected)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_ctrl_c_while_training_rows_are_scored_leaves_a_fitted_detector(
+    method, device, monkeypatch
+):
+    detector = tiny("RCGAN", device=device)
+    press_in_finalize(monkeypatch, detector)
+    with pytest.warns(ConvergenceWarning, match="interrupted after the last of"):
+        getattr(detector, method)(table())
+    assert np.isfinite(detector.score_samples(table())).all()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_twice_while_training_rows_are_scored_keeps_the_earlier_fit(device, monkeypatch):
+    detector = tiny("RCGAN", device=device).fit(table())
+    scores = detector.score_samples(table())
+    press_in_finalize(monkeypatch, detector, n_times=2)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(table(seed=1))
+    assert_same_bits(detector.score_samples(table()), scores)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_before_the_first_epoch_is_raised(device):
+    press = Spy("on_train_begin", lambda net: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        tiny("ALAD", device=device, callbacks=[press]).fit(table())

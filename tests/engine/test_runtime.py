@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from common import assert_same_bits
+from common import assert_same_bits, table, tiny
 from torch import nn
 
 from skgad.engine.gradients import input_gradient
@@ -174,6 +174,42 @@ def test_the_gradient_of_a_row_does_not_depend_on_its_position(n_inputs, bias, d
         straight = gradient(x)
         assert_same_bits(gradient(x[order]), straight[order.cpu().numpy()])
         assert_same_bits(gradient(x.roll(5, 0)), np.roll(straight, 5, 0))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_outputs_and_gradients_do_not_depend_on_the_number_of_threads(bias, several_threads):
+    """In blocks of rows, as they are scored. One thread and two once gave different last bits."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1024, 33, generator=generator)
+    sizes = (1, 4, 5, 6, 7, 9, 11, 12)
+    for n_inputs, n_outputs in [*((n, 33) for n in sizes), *((33, n) for n in sizes)]:
+        layer = nn.Linear(n_inputs, n_outputs, bias=bias)
+        rows, results = x[:, :n_inputs], {}
+        for n_threads in (1, 2):
+            torch.set_num_threads(n_threads)
+            with torch.inference_mode(), BatchInvariantLinear():
+                gradient = input_gradient(lambda x, layer=layer: layer(x).square().sum(-1), rows)
+                results[n_threads] = [layer(rows).numpy(), gradient.numpy()]
+        for one, other in zip(results[1], results[2], strict=True):
+            assert_same_bits(one, other)
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+@pytest.mark.parametrize("n_features", [5, 6])
+def test_scores_do_not_depend_on_the_number_of_threads(n_features, n_members, several_threads):
+    rows = table(200, n_features)
+    params = {"score_type": "mahalanobis+neighbors+density", "n_members": n_members}
+    detector = tiny("WAE", latent_dim=n_features, **params).fit(rows)
+    torch.set_num_threads(2)
+    assert_same_bits(detector.score_samples(rows), detector.train_scores_)
+
+
+@pytest.fixture
+def several_threads():
+    """Restore the number of threads of torch after a test."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def test_batch_invariant_layers_change_only_the_last_bits(device):
