@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
+#: Attributes of every module that are left out if they have the value that a new module has.
+UNUSED = vars(nn.Module()).keys() - {"training", "_parameters", "_buffers", "_modules"}
+
 
 def with_arrays(module):
     """Copy a module, with arrays in place of its parameters and buffers.
@@ -36,21 +39,27 @@ def with_arrays(module):
         for name, parameter in module.named_parameters(remove_duplicate=False)
         if not parameter.requires_grad
     ]
-    return deepcopy(module, memo), frozen
+    copied = deepcopy(module, memo)
+    for part in copied.modules():
+        for name, default in vars(nn.Module()).items():
+            # Most of what a module consists of is a dozen of empty dicts for hooks.
+            if name in UNUSED and vars(part).get(name, default) == default:
+                vars(part).pop(name, None)
+    return copied, frozen
 
 
 def with_tensors(module, frozen, device):
     """Copy a module from :func:`with_arrays`, with tensors on a device in place of its arrays."""
     memo = {}
     for part in module.modules():
-        for name, array in part._parameters.items():
+        vars(part).update(vars(nn.Module()) | vars(part))
+        for array in part._parameters.values():
             if isinstance(array, np.ndarray) and id(array) not in memo:
-                parameter = nn.Parameter(to_tensor(array, device), requires_grad=False)
-                memo[id(array)] = parameter
+                memo[id(array)] = nn.Parameter(to_tensor(array, device), requires_grad=False)
         for array in part._buffers.values():
             if isinstance(array, np.ndarray) and id(array) not in memo:
                 memo[id(array)] = to_tensor(array, device)
-    copied = deepcopy(module, memo)
+    copied = deepcopy(module, memo).to(device)
     frozen = set(frozen)
     for name, parameter in copied.named_parameters(remove_duplicate=False):
         parameter.requires_grad_(name not in frozen)

@@ -15,6 +15,7 @@ from .._frames import Table, concat_rows, copy_index, is_missing, read_columns
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
+from ..persistence import SaveMixin
 from ._encoder import TabularEncoder
 
 #: Number of rows that are generated at once if there are conditions.
@@ -51,7 +52,7 @@ def _detector_has(method, *, encoder_has=None):
     return check
 
 
-class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Outlier detector for tables of numbers, categories and dates with missing values.
 
     The table is encoded, the detector works on the encoded rows, and the rows that it generates
