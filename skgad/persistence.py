@@ -278,8 +278,8 @@ def _read_header(data, path):
         raise ModelFileError(f"{path} is empty, not a model saved by skgad.")
     if data[:2] != b"PK" and not comment.startswith(COMMENT):
         raise ModelFileError(
-            f"{path} is not a model saved by 'skgad train' or skgad.save. Files of pickle or joblib "
-            "are loaded with pickle or joblib."
+            f"{path} is not a model saved by 'skgad train' or skgad.save. Files of pickle or "
+            "joblib are loaded with pickle or joblib."
         )
     if comment != COMMENT + sha256(content).hexdigest().encode():
         raise ModelFileError(

@@ -10,14 +10,22 @@ from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.dataset import unpack_data
 from skorch.helper import predefined_split
 from skorch.history import History
-from skorch.utils import TeeGenerator, get_map_location
+from skorch.utils import TeeGenerator
 
 from ..callbacks import WeightAveraging
 from .callbacks import clone_callbacks
 from .data import BatchLoader
 from .ensemble import Ensemble
-from .plain import replaced, to_array, to_tensor, with_arrays, with_tensors
-from .runtime import first_interrupt_calls
+from .plain import (
+    dtype_name,
+    named_dtype,
+    replaced,
+    to_array,
+    to_tensor,
+    with_arrays,
+    with_tensors,
+)
+from .runtime import available_device, first_interrupt_calls
 from .step import Step, recorder_for
 
 
@@ -207,7 +215,7 @@ class AdversarialNet(NeuralNet):
         state = vars(self).copy()
         for name in ("step_", "parameters_of_", "losses_of_", "criterion_", "virtual_params_"):
             state.pop(name, None)
-        state["autocast"] = None if self.autocast is None else str(self.autocast)
+        state["autocast"] = None if self.autocast is None else dtype_name(self.autocast)
         if not self.initialized_:
             return state
         state["module_"], state["frozen_"] = with_arrays(self.module_)
@@ -227,13 +235,13 @@ class AdversarialNet(NeuralNet):
         """Restore the net, on the CPU if its device is not available."""
         state = dict(state)
         if state["autocast"] is not None:
-            state["autocast"] = getattr(torch, state["autocast"].removeprefix("torch."))
+            state["autocast"] = named_dtype(state["autocast"])
         module, frozen = state.pop("module_", None), state.pop("frozen_", ())
         optimizer = state.pop("optimizer_", None)
         vars(self).update(state, virtual_params_={})
         if not self.initialized_:
             return
-        self.device = self._check_device(self.device, get_map_location(self.device))
+        self.device = available_device(self.device)
         self.module_ = with_tensors(module, frozen, self.device)
         self.initialize_criterion()
         self._initialize_optimizer_quietly()

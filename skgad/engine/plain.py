@@ -88,3 +88,16 @@ def replaced(values, kind, replace):
     if type(values) in (list, tuple):
         return type(values)(replaced(value, kind, replace) for value in values)
     return values
+
+
+def dtype_name(dtype):
+    """Name of a dtype of torch."""
+    return str(dtype).removeprefix("torch.")
+
+
+def named_dtype(name):
+    """Dtype of torch with a name."""
+    dtype = getattr(torch, name)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"{name} is not a dtype of torch.")
+    return dtype

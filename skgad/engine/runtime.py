@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+from skorch.exceptions import DeviceWarning
 from threadpoolctl import ThreadpoolController
 from torch.overrides import TorchFunctionMode
 
@@ -199,6 +200,19 @@ def choose_device(device, trained_on=None):
             "warm_start=False."
         )
     return trained_on
+
+
+def available_device(device):
+    """Return the device of saved networks, or the CPU with a warning if it is not available."""
+    try:
+        return choose_device(device)
+    except ValueError:
+        warn(
+            f"The networks were trained on {device}, which is not available on this machine, so "
+            "they are loaded on the CPU. Set device='auto' before training them further.",
+            DeviceWarning,
+        )
+        return torch.device("cpu")
 
 
 @cache

@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from cli_common import SCORE, assert_rejected, payments, payments_folder, run, saved, train
+from cli_common import ALAD, SCORE, assert_rejected, payments, payments_folder, run, saved, train
 from conftest import ROOT
 from sklearn.ensemble import IsolationForest
 
@@ -99,7 +99,7 @@ def test_trees_with_positions_outside_of_them_are_rejected(folder, capsys, field
 def test_models_can_be_used_in_python_as_documented(folder):
     table = payments().assign(day=pd.date_range("2024-01-01", periods=60).astype(str))
     table.to_csv("february.csv", index=False)
-    train("--date", "day", data="february.csv", model="january.skgad")
+    train("--date", "day", *ALAD, data="february.csv", model="january.skgad")
     guide = (ROOT / "doc/user_guide/command_line.rst").read_text()
     block = guide.split(".. code-block:: python\n\n")[1].split("\n\n")[0]
     names = {"skgad": skgad, "pd": pd}
