@@ -21,6 +21,7 @@ from .detectors import (
 )
 from .engine.game import Game
 from .networks import MLP, ConvNet
+from .persistence import load, save
 from .tabular import TabularDetector
 
 __version__ = "0.1.0.dev0"
@@ -47,4 +48,6 @@ __all__ = [
     "GANomaly",
     "SkipGANomaly",
     "TabularDetector",
+    "load",
+    "save",
 ]

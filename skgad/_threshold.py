@@ -9,12 +9,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
 from ._typing import FloatArray, IntArray
+from .persistence import SaveMixin
 
 #: What ``contamination="auto"`` means.
 AUTO_CONTAMINATION = 0.05
 
 
-class DecisionMixin(ABC):
+class DecisionMixin(SaveMixin, ABC):
     """Mixin for detectors that compare `score_samples` with the threshold `offset_`."""
 
     offset_: Any  # a number; some classes compute it in a property

@@ -42,6 +42,53 @@ class Schema:
         frame.columns = self.columns
         return frame
 
+    def __getstate__(self):
+        """State of plain values."""
+        columns = self.columns
+        return {
+            "columns": columns.tolist(),
+            "columns_dtype": None if columns.nlevels > 1 else dtype_state(columns.dtype),
+            "columns_names": list(columns.names),
+            "dtypes": [dtype_state(dtype) for dtype in self.dtypes],
+        }
+
+    def __setstate__(self, state):
+        """Restore the columns and dtypes."""
+        names = state["columns_names"]
+        if state["columns_dtype"] is None:
+            self.columns = pd.MultiIndex.from_tuples(state["columns"], names=names)
+        else:
+            dtype = dtype_from_state(state["columns_dtype"])
+            self.columns = pd.Index(state["columns"], dtype=dtype, name=names[0])
+        self.dtypes = [dtype_from_state(dtype) for dtype in state["dtypes"]]
+
+
+def dtype_state(dtype):
+    """Plain values that describe a dtype."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        categories = dtype.categories
+        if categories is None:
+            return {"name": "category"}
+        values = {"values": categories.to_numpy(), "dtype": dtype_state(categories.dtype)}
+        return {"name": "category", "categories": values, "ordered": bool(dtype.ordered)}
+    if isinstance(dtype, pd.StringDtype):
+        is_na = getattr(dtype, "na_value", pd.NA) is pd.NA  # always, before pandas 2.3
+        return {"name": "string", "storage": dtype.storage, "missing": "NA" if is_na else "NaN"}
+    return {"name": str(dtype)}
+
+
+def dtype_from_state(state):
+    """Dtype that plain values describe."""
+    if state["name"] == "string":
+        if state["missing"] == "NA":
+            return pd.StringDtype(state["storage"])
+        return pd.StringDtype(state["storage"], na_value=np.nan)
+    if state["name"] == "category" and "categories" in state:
+        values = state["categories"]
+        categories = pd.Index(values["values"], dtype=dtype_from_state(values["dtype"]))
+        return pd.CategoricalDtype(categories, ordered=state["ordered"])
+    return pd.api.types.pandas_dtype(state["name"])
+
 
 def make_column(values, dtype):
     """Convert an array to a column."""

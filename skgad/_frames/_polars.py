@@ -35,6 +35,35 @@ class Schema:
         """Make a frame from arrays."""
         return pl.DataFrame(list(map(make_column, self.columns, columns, self.dtypes)))
 
+    def __getstate__(self):
+        """State of plain values."""
+        return {
+            "columns": list(self.columns),
+            "dtypes": [(type(dtype).__name__, parameters(dtype)) for dtype in self.dtypes],
+        }
+
+    def __setstate__(self, state):
+        """Restore the columns and dtypes."""
+        self.columns = state["columns"]
+        self.dtypes = [DTYPES[name](**arguments) for name, arguments in state["dtypes"]]
+
+
+#: Dtypes that `read_columns` reads, by name.
+DTYPES = {
+    name: dtype
+    for name, dtype in vars(pl).items()
+    if isinstance(dtype, type) and issubclass(dtype, pl.DataType)
+}
+
+
+def parameters(dtype):
+    """Arguments that make a dtype, as plain values."""
+    if isinstance(dtype, pl.Enum):
+        return {"categories": dtype.categories.to_list()}
+    if isinstance(dtype, pl.Categorical):
+        return {}  # its levels are those of the column
+    return dict(vars(dtype))
+
 
 def make_column(name, values, dtype):
     """Convert an array to a column, with null for missing values."""

@@ -57,6 +57,17 @@ def print_message(text: str) -> None:
     print(f"skgad: {' '.join(text.split())}", file=sys.stderr)
 
 
+def describe_error(error: Exception) -> str:
+    """Describe an error: its message, with the type of errors that do not explain themselves."""
+    if isinstance(error, (CommandError, ValueError, TypeError, OSError)):
+        return str(error)
+    name = type(error).__name__
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
+        return f"not enough memory for this table and these settings ({text or name})."
+    return f"{name}: {text} Run the command with --verbose for the traceback."
+
+
 @contextmanager
 def one_line_warnings() -> Iterator[None]:
     """Print warnings as one line, like errors."""

@@ -4,11 +4,14 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-import joblib
+import numpy as np
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 import skgad
 
-from .._files import atomic_write
+from .._frames import read_columns, schema_of
+from ..persistence import ModelFileError, load, save
 from ._detectors import make_detector
 from ._messages import CommandError, Progress
 from ._tables import check_text_features, excluded_columns, select_features
@@ -18,12 +21,18 @@ if TYPE_CHECKING:
 
 N_BACKGROUND = 100
 
+#: Trees of scikit-learn's detectors. Their positions in memory are checked, or computed again.
+TREES = [
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.tree._tree.Tree",
+]
+
 
 class Model(TypedDict):
     """Content of a model file."""
 
-    #: Version of skgad that saved the model.
-    skgad: str
     #: The fitted detector.
     detector: skgad.TabularDetector
     #: Some training rows that are inliers, with the columns and types of the features.
@@ -50,32 +59,64 @@ def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> M
         raise KeyboardInterrupt  # Ctrl-C after the last epoch, which a detector survives
     inliers = X[detector.predict(X) == 1]
     background = inliers.sample(min(N_BACKGROUND, len(inliers)), random_state=args.seed)
-    return Model(
-        skgad=skgad.__version__, detector=detector, background=background, ignored=excluded
-    )
+    return Model(detector=detector, background=background, ignored=excluded)
 
 
 def save_model(model: Model, path: Path) -> None:
-    """Save a model to a file."""
-    with atomic_write(path) as temporary:
-        joblib.dump(model, temporary)
+    """Save a model to a file, in which the background rows are arrays."""
+    background = model["background"]
+    columns = read_columns(background, list(background.columns))
+    save({**model, "background": {"schema": schema_of(background), "columns": columns}}, path)
 
 
 def load_model(path: Path) -> Model:
-    """Load a model saved by this version of skgad."""
+    """Load a model without running code that the file contains."""
     if not path.is_file():
         raise CommandError(f"Model {path} not found. Create it with 'skgad train'.")
+    content = load(path, trusted=TREES)
     try:
-        model = joblib.load(path)
-        version = model["skgad"]
-    except Exception as error:  # unpickling any other file can raise anything
-        raise CommandError(
-            f"{path} is not a model saved by 'skgad train' of this version "
-            f"({type(error).__name__}: {error})."
-        ) from error
-    if version != skgad.__version__:
-        raise CommandError(
-            f"{path} was saved by skgad {version}, but this is skgad {skgad.__version__}. Train "
-            f"the model again, or install skgad {version}."
+        rows = content["background"]
+        model = Model(
+            detector=content["detector"],
+            background=rows["schema"].make_table(rows["columns"]),
+            ignored=content["ignored"],
         )
+        make_trees_safe(model["detector"].detector_)
+    except Exception as error:  # any other object can be in such a file
+        raise CommandError(
+            f"{path} does not contain a model of 'skgad train', with a detector for tables and "
+            "the rows that explanations need. Create it with 'skgad train'."
+        ) from error
     return model
+
+
+def make_trees_safe(detector: object) -> None:
+    """Check or rebuild the trees of a loaded detector.
+
+    scikit-learn does not check the positions in a tree when it follows them, so those of a crafted
+    file would read other memory of the process.
+    """
+    if isinstance(detector, LocalOutlierFactor):
+        names = ("algorithm", "leaf_size", "metric", "p", "metric_params")
+        index = NearestNeighbors(**{name: getattr(detector, name) for name in names})
+        detector._tree = index.fit(detector._fit_X)._tree
+    if isinstance(detector, IsolationForest):
+        for estimator, features in zip(
+            detector.estimators_, detector.estimators_features_, strict=True
+        ):
+            tree = estimator.tree_
+            if not len(features) == tree.n_features <= detector.n_features_in_:
+                raise ModelFileError("A tree has other features than its forest.")
+            check_tree(tree)
+
+
+def check_tree(tree: object) -> None:
+    """Check that all children come after their parents, and that all features exist."""
+    nodes = tree.__getstate__()["nodes"]
+    positions = np.arange(len(nodes))
+    left, right = nodes["left_child"], nodes["right_child"]
+    is_leaf = (left == -1) & (right == -1)
+    is_inside = (np.minimum(left, right) > positions) & (np.maximum(left, right) < len(nodes))
+    has_feature = (nodes["feature"] >= 0) & (nodes["feature"] < tree.n_features)
+    if not (len(nodes) and (is_leaf | (is_inside & has_feature)).all()):
+        raise ModelFileError("A tree has positions outside of it.")

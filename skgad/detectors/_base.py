@@ -55,6 +55,7 @@ from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
 from ..engine.net import AdversarialNet, build_net, check_net_params, copy_net
 from ..engine.parameters import DeclaredParameters
+from ..engine.plain import dtype_name, named_dtype, replaced, to_array
 from ..engine.runtime import (
     choose_device,
     draw_seed,
@@ -746,6 +747,30 @@ class BaseDetector(
             + (f", only of kind={kinds[0]!r}" if kinds else "")
             + f". Detectors that can: {', '.join(able)}."
         )
+
+    def __getstate__(self):
+        """State of arrays and plain values, with that of the optimizer if `warm_start` is set."""
+        state = dict(super().__getstate__())  # it may be the dict of the attributes itself
+        state["net_params"] = replaced(self.net_params, torch.dtype, dtype_name)
+        if "net_" not in state:
+            return state
+        if state.get("history_") is self.net_.history:
+            del state["history_"]
+        if not self.warm_start:
+            state["net_"] = self.net_.without_optimizer_state()
+        states = state["_generator_states"]
+        state["_generator_states"] = replaced(states, torch.Tensor, to_array)
+        return state
+
+    def __setstate__(self, state):
+        """Restore the detector."""
+        state = dict(state)
+        if (autocast := (state["net_params"] or {}).get("autocast")) is not None:
+            state["net_params"] = {**state["net_params"], "autocast": named_dtype(autocast)}
+        if "net_" in state:
+            states = replaced(state["_generator_states"], np.ndarray, torch.tensor)
+            state = {"history_": state["net_"].history, **state, "_generator_states": states}
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

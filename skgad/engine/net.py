@@ -9,6 +9,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.dataset import unpack_data
 from skorch.helper import predefined_split
+from skorch.history import History
 from skorch.utils import TeeGenerator
 
 from ..callbacks import WeightAveraging
@@ -16,7 +17,16 @@ from .callbacks import clone_callbacks
 from .data import BatchLoader
 from .ensemble import Ensemble
 from .phases import Phases
-from .runtime import first_interrupt_calls
+from .plain import (
+    dtype_name,
+    named_dtype,
+    replaced,
+    to_array,
+    to_tensor,
+    with_arrays,
+    with_tensors,
+)
+from .runtime import available_device, first_interrupt_calls
 from .step import Step, recorder_for
 
 
@@ -204,11 +214,74 @@ class AdversarialNet(NeuralNet):
         self.eager_reason_ = self.step_.obstacle
         del self.parameters_of_, self.losses_of_, self.step_, self.n_epochs_done_
 
+    def without_optimizer_state(self):
+        """Return the same net, whose pickle leaves out the state of the optimizer."""
+        net = type(self).__new__(type(self))
+        vars(net).update(vars(self), pickles_optimizer_state=False)
+        return net
+
     def __getstate__(self):
-        """State without a captured step, which belongs to one training and one process."""
-        state = super().__getstate__()
-        state.pop("step_", None)
+        """State of arrays and plain values, without what belongs to one training and process."""
+        state = vars(self).copy()
+        for name in ("step_", "parameters_of_", "losses_of_", "criterion_", "virtual_params_"):
+            state.pop(name, None)
+        state["autocast"] = None if self.autocast is None else dtype_name(self.autocast)
+        if not self.initialized_:
+            return state
+        state["module_"], state["frozen_"] = with_arrays(self.module_)
+        optimizer = replaced(self.optimizer_.state_dict(), torch.Tensor, to_array)
+        if not state.pop("pickles_optimizer_state", True):
+            optimizer["state"] = {}
+        state["optimizer_"] = optimizer
+        state["history_"] = list(self.history_)
+        defaults = dict(self._default_callbacks)
+        state["callbacks_"] = [
+            (name, None if type(callback) is type(defaults.get(name)) else callback)
+            for name, callback in self.callbacks_
+        ]
         return state
+
+    def __setstate__(self, state):
+        """Restore the net, on the CPU if its device is not available."""
+        state = dict(state)
+        if state["autocast"] is not None:
+            state["autocast"] = named_dtype(state["autocast"])
+        module, frozen = state.pop("module_", None), state.pop("frozen_", ())
+        optimizer = state.pop("optimizer_", None)
+        vars(self).update(state, virtual_params_={})
+        if not self.initialized_:
+            return
+        self.device = available_device(self.device)
+        self.module_ = with_tensors(module, frozen, self.device)
+        self.initialize_criterion()
+        self._initialize_optimizer_quietly()
+        self.optimizer_.load_state_dict(
+            replaced(optimizer, np.ndarray, lambda array: to_tensor(array, self.device))
+        )
+        self.history_ = History(self.history_)
+        defaults = dict(self._default_callbacks)
+        self.callbacks_ = [
+            (name, self._initialized(name, defaults[name]) if callback is None else callback)
+            for name, callback in self.callbacks_
+        ]
+
+    def get_all_learnable_params(self):
+        """Names and parameters for the optimizer, without averages from an earlier training."""
+        for name, parameter in super().get_all_learnable_params():
+            if "averaged_game" not in name.split("."):
+                yield name, parameter
+
+    def _initialized(self, name, callback):
+        """Default callback with the parameters that it has in the net."""
+        callback.set_params(**self.get_params_for(f"callbacks__{name}"))
+        callback.initialize()
+        return callback
+
+    def _initialize_optimizer_quietly(self):
+        """Initialize the optimizer, without the message of skorch that it does so again."""
+        verbose, self.verbose = self.verbose, 0
+        self._initialize_optimizer()
+        self.verbose = verbose
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Train. ``is_cut_short_`` tells whether the user stopped it, rather than a callback."""

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+from skorch.exceptions import DeviceWarning
 from threadpoolctl import ThreadpoolController
 from torch.nn.functional import pad
 from torch.overrides import TorchFunctionMode
@@ -243,6 +244,8 @@ def choose_device(device, trained_on=None):
         raise ValueError(
             f"device={device!r} is not a device of torch. Use 'auto', 'cpu', 'cuda' or 'cuda:1'."
         ) from error
+    if chosen.type == "meta":
+        raise ValueError("device='meta' computes nothing. Use 'auto', 'cpu' or 'cuda'.")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"device={device!r} requires CUDA, but torch finds no CUDA device. Use 'auto' or 'cpu'."
@@ -268,6 +271,19 @@ def choose_device(device, trained_on=None):
             "warm_start=False."
         )
     return trained_on
+
+
+def available_device(device):
+    """Return the device of saved networks, or the CPU with a warning if it is not available."""
+    try:
+        return choose_device(device)
+    except ValueError:
+        warn(
+            f"The networks were trained on {device}, which is not available on this machine, so "
+            "they are loaded on the CPU. Set device='auto' before training them further.",
+            DeviceWarning,
+        )
+        return torch.device("cpu")
 
 
 @cache

@@ -1,11 +1,12 @@
 """Distances to nearest neighbors as anomaly scores."""
 
 from collections.abc import Callable
+from copy import copy
 from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -185,6 +186,21 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         is_training_row = distances[:, 0] <= SAME_ROW_TOLERANCE * distances[:, -1]
         scores = -np.where(is_training_row, distances[:, -1], distances[:, -2])
         return scores.astype(np.float64, copy=False)
+
+    def __getstate__(self):
+        """State without the tree, which is built again from the training rows."""
+        state = dict(super().__getstate__())
+        if "neighbors_" in state:
+            state["neighbors_"] = copy(self.neighbors_)
+            state["neighbors_"]._tree = None
+        return state
+
+    def __setstate__(self, state):
+        """Restore the detector."""
+        super().__setstate__(state)
+        if "neighbors_" in state:
+            self.neighbors_ = copy(self.neighbors_)
+            self.neighbors_._tree = clone(self.neighbors_).fit(self.neighbors_._fit_X)._tree
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

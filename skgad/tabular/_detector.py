@@ -22,6 +22,7 @@ from .._frames import (
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
+from ..persistence import SaveMixin
 from ._encoder import TabularEncoder
 
 #: Number of rows that are generated at once if only some of them are kept.
@@ -81,7 +82,7 @@ def _detector_has(method, *, encoder_has=None):
     return check
 
 
-class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Outlier detector for tables of numbers, categories and dates with missing values.
 
     The table is encoded, the detector works on the encoded rows, and the rows that it generates

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skgad.cli import main
+from skgad.cli._models import load_model
 
 FOREST = ["--detector", "IsolationForest", "--set", "n_estimators=20"]
 ALAD = ["--set", "max_epochs=2", "--set", "latent_dim=2"]
@@ -76,6 +77,11 @@ def train(*argv, data="data.csv", model="model"):
     """Train a detector, an isolation forest by default, and save it."""
     detector = [] if {"--detector", "--set"}.intersection(argv) else FOREST
     assert main(["train", data, "--model", model, "--ignore", "key", *detector, *argv]) == 0
+
+
+def saved(path):
+    """The content of a model file."""
+    return load_model(Path(path))
 
 
 def collect_warnings(capsys, command, *argv, **kwargs):

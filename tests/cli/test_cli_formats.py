@@ -5,7 +5,6 @@ import re
 import sys
 from importlib.util import find_spec
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +18,7 @@ from cli_common import (
     payments,
     payments_folder,
     run,
+    saved,
     train,
 )
 from conftest import ROOT
@@ -57,7 +57,7 @@ def test_documented_missing_values_leave_a_column_numeric(folder):
     table.loc[20 : 19 + len(documented), "amount"] = documented
     table.to_csv("missing.csv", index=False)
     train("--contamination", "0.05", data="missing.csv")
-    assert joblib.load("model")["background"]["amount"].dtype == float
+    assert saved("model")["background"]["amount"].dtype == float
 
 
 def test_only_empty_cells_are_missing_in_labels_and_in_copied_columns(folder, capsys):

@@ -3,10 +3,9 @@
 import signal
 from contextlib import suppress
 
-import joblib
 import numpy as np
 import pytest
-from cli_common import ALAD, DETECT, payments_folder, python_ctrl_c, train
+from cli_common import ALAD, DETECT, payments_folder, python_ctrl_c, saved, train
 from skorch.callbacks import PrintLog
 
 from skgad.cli import main
@@ -22,7 +21,7 @@ def test_progress_is_shown_on_stderr_but_not_by_a_saved_model(folder, capsys):
     assert captured.out == ""
     assert "training: epoch 1 of 2" in captured.err
     assert "training: epoch 2 of 2" in captured.err
-    detector = joblib.load("model")["detector"].detector_
+    detector = saved("model")["detector"].detector_
     detector.partial_fit(np.zeros((20, detector.n_features_in_), np.float32))
     assert capsys.readouterr().err == ""
 

@@ -2,10 +2,9 @@
 
 import warnings
 
-import joblib
 import numpy as np
 import pytest
-from cli_common import detect, payments, payments_folder, train
+from cli_common import detect, payments, payments_folder, saved, train
 
 from skgad.inspection import explain
 
@@ -25,7 +24,7 @@ def test_outliers_get_the_columns_that_contribute_most(folder):
     assert (np.diff(contributions) <= 0).all()
 
     train(*options)
-    model = joblib.load("model")
+    model = saved("model")
     X = payments()[[*model["background"]]]
     explanation = explain(model["detector"], X[:1], background=model["background"], random_state=0)
     expected = explanation.contributions.iloc[0].max()

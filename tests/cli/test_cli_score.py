@@ -1,10 +1,9 @@
 """``skgad score``: tables with the columns and types of a model."""
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from cli_common import SCORE, assert_rejected, payments, payments_folder, run, train
+from cli_common import SCORE, assert_rejected, payments, payments_folder, run, saved, train
 
 folder = pytest.fixture(payments_folder)
 
@@ -14,8 +13,8 @@ def test_columns_are_found_by_name_and_read_with_the_types_of_the_model(folder):
     table["day"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(60) % 30, unit="D")
     table.to_csv("types.csv", index=False)
     train("--label-column", "fraud", "--categorical", "code", "--date", "day", data="types.csv")
-    assert joblib.load("model")["background"]["day"].dtype.kind == "M"
-    encoder = joblib.load("model")["detector"].encoder_
+    assert saved("model")["background"]["day"].dtype.kind == "M"
+    encoder = saved("model")["detector"].encoder_
     assert [len(encoder.feature_groups_[name]) for name in ("code", "zip")] == [3, 2]
 
     all_results = run("score", "types.csv", "--model", "model", "--out", "all.csv")

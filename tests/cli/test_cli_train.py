@@ -3,7 +3,6 @@
 import itertools
 import signal
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +14,7 @@ from cli_common import (
     payments_folder,
     python_ctrl_c,
     run,
+    saved,
     train,
 )
 
@@ -31,17 +31,17 @@ ctrl_c = pytest.fixture(python_ctrl_c, autouse=True)
 def test_train_and_score_give_the_results_of_detect(folder):
     options = ["--ignore", "fraud", *ALAD]
     detected = run("detect", "data.csv", "--out", "a.csv", "--explain", "--ignore", "key", *options)
-    train(*options, model="m.joblib")
-    scored = run("score", "data.csv", "--model", "m.joblib", "--out", "b.csv", "--explain")
+    train(*options, model="m.skgad")
+    scored = run("score", "data.csv", "--model", "m.skgad", "--out", "b.csv", "--explain")
     pd.testing.assert_frame_equal(scored, detected, check_exact=True)
-    model = joblib.load("m.joblib")
+    model = saved("m.skgad")
     in_python = -model["detector"].score_samples(payments().drop(columns=["key", "fraud"]))
     np.testing.assert_allclose(scored["anomaly_score"], in_python, rtol=1e-6)
 
 
 def test_parameters_of_the_default_networks_can_be_set(folder):
     train(*ALAD, "--set", "networks__hidden_layer_sizes=(8,)")
-    assert joblib.load("model")["detector"].detector_.networks.hidden_layer_sizes == (8,)
+    assert saved("model")["detector"].detector_.networks.hidden_layer_sizes == (8,)
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(folder, monkeypatch):

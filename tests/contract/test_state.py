@@ -1,5 +1,6 @@
 """The state of a detector: pickles, clones, parameters, and what no method changes."""
 
+import copy
 import pickle
 
 import joblib
@@ -46,10 +47,10 @@ def test_fit_changes_neither_its_input_nor_the_parameters(name, device):
     if hasattr(detector, "ema_decay"):
         detector.set_params(ema_decay=None)  # the callback above averages already
     parameters = detector.get_params(deep=False)
-    description, copy = repr(detector), rows.copy()
+    description, original = repr(detector), rows.copy()
     detector.fit(rows).partial_fit(rows)
     assert epochs == [1, 2, 3]  # a clone of the callback was called
-    assert_same_bits(rows, copy)
+    assert_same_bits(rows, original)
     assert (vars(callback), vars(stateful)) == attributes
     assert net_params == {"optimizer__betas": (0.5, 0.9)}
     after = detector.get_params(deep=False)
@@ -60,7 +61,7 @@ def test_fit_changes_neither_its_input_nor_the_parameters(name, device):
 @every_detector
 def test_a_pickle_gives_the_same_bits(name, device, tmp_path):
     rows = table()
-    detector = tiny(name, device=device, max_epochs=1).fit(rows)
+    detector = tiny(name, device=device, max_epochs=1, warm_start=True).fit(rows)
     joblib.dump(detector, tmp_path / "detector.joblib")
     loaded = [pickle.loads(pickle.dumps(detector)), joblib.load(tmp_path / "detector.joblib")]
     for other in loaded:
@@ -68,6 +69,21 @@ def test_a_pickle_gives_the_same_bits(name, device, tmp_path):
     detector.partial_fit(rows)
     for other in loaded:  # the optimizer and the generators are pickled, too
         assert_same_bits(state(other.partial_fit(rows)), state(detector))
+
+
+@every_detector
+def test_a_pickle_contains_the_optimizer_state_only_with_warm_start(name, device):
+    detector = tiny(name, device=device).fit(table())
+    loaded = pickle.loads(pickle.dumps(detector))
+    assert detector.net_.optimizer_.state
+    assert not loaded.net_.optimizer_.state
+    assert copy.deepcopy(detector).net_.optimizer_.state
+    loaded.partial_fit(table())
+    assert loaded.n_iter_ == 3
+    assert np.isfinite(loaded.score_samples(table())).all()
+    with_state = pickle.dumps(detector.set_params(warm_start=True))
+    assert pickle.loads(with_state).net_.optimizer_.state
+    assert len(pickle.dumps(detector.set_params(warm_start=False))) < len(with_state)
 
 
 @every_detector
@@ -83,10 +99,10 @@ def test_a_pickle_is_smaller_than_the_training_rows(name, device):
 @every_detector
 def test_a_clone_is_unfitted_and_has_the_same_parameters(name, device):
     detector = fitted(name, device, callbacks=None)
-    copy = clone(detector)
-    assert repr(copy) == repr(detector)
-    assert not [key for key in vars(copy) if key.endswith("_")]
-    assert_same_bits(state(copy.fit(table())), state(detector))
+    cloned = clone(detector)
+    assert repr(cloned) == repr(detector)
+    assert not [key for key in vars(cloned) if key.endswith("_")]
+    assert_same_bits(state(cloned.fit(table())), state(detector))
 
 
 @every_detector

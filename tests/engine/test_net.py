@@ -386,7 +386,7 @@ def tensors(net):
 
 @pytest.mark.parametrize("n_members", [1, 3])
 def test_a_copy_shares_no_tensors_and_trains_like_its_original(n_members, device):
-    detector = tiny("ALAD", device=device, n_members=n_members).fit(table())
+    detector = tiny("ALAD", device=device, n_members=n_members, warm_start=True).fit(table())
     copied, pickled = deepcopy(detector), pickle.loads(pickle.dumps(detector))
     storages, others = (
         {tensor.untyped_storage().data_ptr() for tensor in tensors(each.net_)}

@@ -1,0 +1,321 @@
+"""Model files: fitted estimators as data that can be loaded without running code.
+
+A model file is a skops file, a zip archive of a JSON schema and numpy arrays. It has one more
+member, ``skgad.json``, with the version of the format and of the packages, and the SHA-256 of all
+its bytes in the comment of the archive. See :ref:`saving_models`.
+"""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import numpy as np
+import sklearn
+import torch
+from torch import nn
+
+from ._files import atomic_write
+
+__all__ = ["TRUSTED_TYPES", "ModelFileError", "SaveMixin", "load", "save"]
+
+#: Version of the format. It is raised if older versions of skgad cannot load new files.
+FORMAT = 1
+
+#: Member of the archive with the versions.
+HEADER = "skgad.json"
+
+#: Start of the comment of the archive, which the checksum follows.
+COMMENT = b"skgad sha256:"
+COMMENT_LENGTH = len(COMMENT) + 64
+
+#: Modules of torch with layers that only compute.
+LAYER_MODULES = {
+    f"torch.nn.modules.{name}"
+    for name in (
+        *("activation", "batchnorm", "channelshuffle", "container", "conv", "distance", "dropout"),
+        *("flatten", "fold", "instancenorm", "linear", "normalization", "padding"),
+        *("pixelshuffle", "pooling", "upsampling"),
+    )
+}
+
+#: Classes of skgad that model files consist of, by module.
+SKGAD_TYPES = {
+    "_encoding": "Encoding FrequencyCode",
+    "_frames._array": "Schema",
+    "_frames._pandas": "Schema",
+    "_frames._polars": "Schema",
+    "calibration._calibrated": "CalibratedDetector",
+    "calibration._conformal": "ConformalDetector",
+    "callbacks": "WeightAveraging",
+    "cli._messages": "Progress",
+    "density": "DensityDetector",
+    "detectors._alad": "ALAD ALADGame",
+    "detectors._ama": "AMA AMAGame WarmUp",
+    "detectors._anogan": "AnoGAN AnoGANGame",
+    "detectors._arn": "ARN ARNGame",
+    "detectors._autoencoder": "Autoencoder AutoencoderGame",
+    "detectors._cora": "CoRA CoRAGame",
+    "detectors._dagmm": "DAGMM DAGMMGame",
+    "detectors._deep_svdd": "DeepSVDD DeepSVDDGame Stages",
+    "detectors._dsebm": "DSEBM DSEBMGame",
+    "detectors._egbad": "EGBAD EGBADGame",
+    "detectors._fence_gan": "FenceGAN FenceGANGame Pretraining",
+    "detectors._ganomaly": "GANomaly GANomalyGame",
+    "detectors._rcgan": "RCGAN RCGANGame",
+    "detectors._skip_ganomaly": "SkipGANomaly SkipGANomalyGame",
+    "detectors._wae": "WAE WAEGame",
+    "detectors._waldo": "WALDO WALDOGame",
+    "engine.data": "BatchLoader",
+    "engine.encoding": "ColumnEncoding",
+    "engine.ensemble": "Ensemble",
+    "engine.finished": "CombinedScore DensityScore MahalanobisScore NeighborScore",
+    "engine.net": "AdversarialNet",
+    "engine.sampling": "CodeMixture Column OneHotGroup RowSampler",
+    "ensemble._detector_ensemble": "DetectorEnsemble",
+    "ensemble._units": "Combination InterquartileUnits LogInterquartileUnits TailUnits",
+    "neighbors._k_neighbors": "KNeighborsDetector",
+    "networks._convnet": "ConvNet OnImages",
+    "networks._discriminator": "Discriminator",
+    "networks._layers": "Dropout",
+    "networks._mlp": "MLP",
+    "networks._spectral_norm": "SpectralNorm",
+    "networks._stack": "StackedLayerNorm StackedLinear StackedModule StackedSpectralNorm",
+    "networks._unet": "SkipConnection",
+    "tabular._detector": "TabularDetector",
+    "tabular._encoder": "TabularEncoder",
+    "tabular._levels": "LevelEncoder",
+    "tabular._numbers": "NumberEncoder",
+    "tabular._piecewise": "PiecewiseLinearEncoder",
+}
+
+
+def _name(cls):
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _names(namespace):
+    """Names of the classes in a namespace."""
+    return {_name(cls) for cls in namespace.values() if isinstance(cls, type)}
+
+
+#: Names of the types that :func:`load` accepts by default, besides those that skops trusts: the
+#: classes of skgad and those of torch that they consist of. None of them runs code of a file.
+TRUSTED_TYPES: tuple[str, ...] = tuple(
+    sorted(
+        {
+            *(f"skgad.{file}.{name}" for file in SKGAD_TYPES for name in SKGAD_TYPES[file].split()),
+            *(name for name in _names(vars(nn)) if name.rpartition(".")[0] in LAYER_MODULES),
+            *(name for name in _names(vars(torch.optim)) if name.startswith("torch.optim.")),
+            *("functools.partial", "numpy.dtype", "sklearn.utils._bunch.Bunch"),
+            *("skorch.dataset.Dataset", "torch.device"),
+        }
+    )
+)
+
+
+class ModelFileError(ValueError):
+    """A model file is damaged, foreign, newer, or contains types that are not trusted.
+
+    .. versionadded:: 0.1
+    """
+
+
+class SaveMixin:
+    """Mixin for estimators that can be saved to a model file."""
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Save the estimator to a file, for :func:`skgad.load`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, which is replaced if it exists. See :func:`skgad.save`.
+        """
+        save(self, path)
+
+
+def save(estimator: Any, path: str | os.PathLike) -> None:
+    """Save an estimator to a model file, which can be loaded without running code.
+
+    The file is written completely or not at all.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    estimator : object
+        An estimator of skgad or of scikit-learn, such as a Pipeline that ends with a detector. Also
+        a dict or a list of estimators and arrays.
+    path : str or path-like
+        The file, which is replaced if it exists. By convention, it ends with ``.skgad``.
+
+    Raises
+    ------
+    ModelFileError
+        If a part of the estimator cannot be stored as data, such as a function or a class that was
+        defined inside a function.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    load : Load a model file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import skgad
+    >>> from sklearn.datasets import make_blobs
+    >>> X, _ = make_blobs(100, centers=1, random_state=0)
+    >>> detector = skgad.ALAD(max_epochs=2, random_state=0).fit(X)
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.skgad")
+    >>> skgad.save(detector, path)
+    >>> loaded = skgad.load(path)
+    >>> bool((loaded.score_samples(X) == detector.score_samples(X)).all())
+    True
+    """
+    from skops import io  # imports all of scikit-learn
+
+    name = type(estimator).__name__
+    try:
+        content = io.dumps(estimator, compression=ZIP_DEFLATED)
+        unknown = set(io.get_untrusted_types(data=content)).difference(TRUSTED_TYPES)
+        for type_name in sorted(unknown):
+            _check_importable(type_name)
+    except (TypeError, AttributeError, ImportError, RecursionError, ValueError) as error:
+        raise ModelFileError(
+            f"{name} cannot be saved as data: {_one_line(error)} Save it with pickle or joblib "
+            "instead, or leave this part out."
+        ) from error
+    header = {"format": FORMAT, "class": _name(type(estimator)), "versions": _versions()}
+    buffer = BytesIO(content)
+    with ZipFile(buffer, "a", compression=ZIP_DEFLATED) as archive:
+        archive.writestr(HEADER, json.dumps(header, indent=1))
+        archive.comment = COMMENT + b"0" * 64
+    data = buffer.getvalue()[:-COMMENT_LENGTH]
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data + COMMENT + sha256(data).hexdigest().encode())
+
+
+def load(path: str | os.PathLike, *, trusted: Sequence[str | type] = ()) -> Any:
+    """Load an estimator from a model file.
+
+    No code of the file runs: the file contains arrays, plain values and the names of types. Types
+    that are neither in `trusted` nor in ``skgad.persistence.TRUSTED_TYPES`` nor trusted by skops
+    are rejected before anything is imported.
+
+    .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    path : str or path-like
+        File written by :func:`save`.
+    trusted : sequence of str or type, default=()
+        Further types to accept, such as ``["my_module.MyNetworks"]``. Their modules are imported,
+        and objects of these types are made from what the file contains.
+
+    Returns
+    -------
+    estimator : object
+        The estimator, with the same scores to the last bit on the same machine.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, not a model file, of a newer format, or contains types that are not
+        trusted.
+    OSError
+        If the file cannot be read.
+
+    See Also
+    --------
+    save : Save an estimator to a model file.
+    """
+    from skops import io  # imports all of scikit-learn
+
+    path = Path(path)
+    data = path.read_bytes()
+    header = _read_header(data, path)
+    if header["format"] > FORMAT:
+        raise ModelFileError(
+            f"{path} was saved by skgad {header['versions']['skgad']} in format "
+            f"{header['format']}, but skgad {_versions()['skgad']} only loads files up to format "
+            f"{FORMAT}. Update skgad."
+        )
+    trusted = [cls if isinstance(cls, str) else _name(cls) for cls in trusted]
+    try:
+        unknown = set(io.get_untrusted_types(data=data)).difference(TRUSTED_TYPES, trusted)
+    except Exception as error:  # the content of a crafted file can raise anything
+        raise ModelFileError(f"{path} is not a valid model: {_one_line(error)}") from error
+    if unknown:
+        names = sorted(unknown)
+        raise ModelFileError(
+            f"{path} contains types that are not trusted by default: {', '.join(names)}. If you "
+            f"trust them, load the file with trusted={names}."
+        )
+    try:
+        return io.loads(data, trusted=[*TRUSTED_TYPES, *trusted])
+    except Exception as error:
+        saved = ", ".join(f"{name} {version}" for name, version in header["versions"].items())
+        raise ModelFileError(
+            f"{path} cannot be loaded ({type(error).__name__}: {_one_line(error)}) It was saved "
+            f"with {saved}."
+        ) from error
+
+
+def _read_header(data, path):
+    """Check that all bytes of a file are those that were written, and return its header."""
+    content, comment = data[:-COMMENT_LENGTH], data[-COMMENT_LENGTH:]
+    if not data:
+        raise ModelFileError(f"{path} is empty, not a model saved by skgad.")
+    if data[:2] != b"PK" and not comment.startswith(COMMENT):
+        raise ModelFileError(
+            f"{path} is not a model saved by 'skgad train' or skgad.save. Files of pickle or "
+            "joblib are loaded with pickle or joblib."
+        )
+    if comment != COMMENT + sha256(content).hexdigest().encode():
+        raise ModelFileError(
+            f"{path} is damaged, incomplete, or not a model saved by skgad: its checksum is wrong."
+        )
+    try:
+        with ZipFile(BytesIO(data)) as archive:
+            header = json.loads(archive.read(HEADER))
+        if isinstance(header["format"], int) and isinstance(header["versions"]["skgad"], str):
+            return header
+    except Exception as error:
+        raise ModelFileError(f"{path} has no valid header: {_one_line(error)}") from error
+    raise ModelFileError(f"{path} has no valid header.")
+
+
+def _check_importable(name):
+    """Raise an AttributeError unless a type can be found by its name."""
+    module, _, attribute = name.rpartition(".")
+    if not hasattr(sys.modules.get(module) or import_module(module), attribute):
+        raise AttributeError(f"{name} cannot be imported.")
+
+
+def _versions():
+    """Versions of the packages that a model depends on."""
+    from . import __version__  # defined after this module has been imported
+
+    return {
+        "skgad": __version__,
+        "scikit-learn": sklearn.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _one_line(error):
+    """Text of an error in one line that ends with a full stop."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if text.endswith(".") else f"{text}."
