@@ -4,6 +4,7 @@ import re
 import sys
 from decimal import Decimal
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,22 @@ def infer_objects(values, name):
         "numbers, only text or only booleans. Convert it, for example dates with "
         "pandas.to_datetime, or drop it."
     )
+
+
+def fill_masked(X: Any) -> Any:
+    """Replace masked values by NaN, NaT or None; anything but a masked array is returned as it is.
+
+    Without this, the numbers under the mask would count: other functions ignore masks.
+    """
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    if not np.ma.is_masked(X):
+        return X.data
+    if X.dtype.kind in "fcmM":
+        return X.filled(np.array(None if X.dtype.kind in "mM" else np.nan).astype(X.dtype))
+    if X.dtype.kind in "iu":
+        return X.astype(np.float64).filled(np.nan)
+    return X.astype(object).filled(None)
 
 
 def unsupported_dtype(name, dtype):

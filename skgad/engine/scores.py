@@ -28,6 +28,10 @@ N_FOLDS = 5
 MAX_HELD_OUT = 2_000
 
 
+#: Lowest score, which rows have whose values or scores are too large to be computed.
+LOWEST_SCORE = float(np.finfo(np.float32).min)
+
+
 def map_rows(ensemble, table, function, positions=None, dim=0):
     """Apply a function of blocks of rows to a table.
 
@@ -156,17 +160,17 @@ def scores_as_new(ensemble, table, labels):
                 scores.append(-map_rows(ensemble, table, ensemble.score, held_out))
     finally:
         game.finished = fitted
-    return np.concatenate(scores)
+    return lowest_if_overflown(np.concatenate(scores))
 
 
 def score_rows(ensemble, table):
-    """Scores of new rows, higher for more normal rows; shape (n_samples,), float64."""
-    scores = -map_rows(ensemble, table, ensemble.score)
-    not_finite = np.flatnonzero(~np.isfinite(scores))
-    if len(not_finite):
-        raise ValueError(
-            f"The scores of {len(not_finite)} of {len(scores)} rows are not finite. Their values, "
-            f"up to {abs(table[not_finite]).max():.3g} in absolute value, are too far from the "
-            "training rows. Convert them to the units of the training rows, or clip them."
-        )
-    return scores
+    """Scores of new rows, higher for more normal rows; shape (n_samples,), float64.
+
+    A row that is so far from the training rows that its score overflows has the lowest score.
+    """
+    return lowest_if_overflown(-map_rows(ensemble, table, ensemble.score))
+
+
+def lowest_if_overflown(scores):
+    """Replace scores that overflow float32, on the way or at the end, by the lowest score."""
+    return np.where(np.isfinite(scores), np.maximum(scores, LOWEST_SCORE), LOWEST_SCORE)
