@@ -52,11 +52,15 @@ def fill_masked(X: Any) -> Any:
         return X
     if not np.ma.is_masked(X):
         return X.data
-    if X.dtype.kind in "fcmM":
-        return X.filled(np.array(None if X.dtype.kind in "mM" else np.nan).astype(X.dtype))
+    if X.dtype.kind in "fc":
+        return X.filled(np.nan)
+    if X.dtype.kind in "mM":
+        return X.filled(np.array("NaT", X.dtype))
     if X.dtype.kind in "iu":
         return X.astype(np.float64).filled(np.nan)
-    return X.astype(object).filled(None)
+    values = X.data.astype(object)
+    values[X.mask] = None
+    return values
 
 
 def unsupported_dtype(name, dtype):

@@ -6,6 +6,7 @@ from itertools import chain
 import numpy as np
 import torch
 
+from .._threshold import LOWEST_SCORE
 from .data import blocks, to_host
 from .finished import FINISHED_SCORES, evenly
 from .runtime import BatchInvariantLinear, full_precision, thread_pools
@@ -26,10 +27,6 @@ N_FOLDS = 5
 
 #: Largest number of training rows that are scored as if they were new, unless all folds are.
 MAX_HELD_OUT = 2_000
-
-
-#: Lowest score, which rows have whose values or scores are too large to be computed.
-LOWEST_SCORE = float(np.finfo(np.float32).min)
 
 
 def map_rows(ensemble, table, function, positions=None, dim=0):
