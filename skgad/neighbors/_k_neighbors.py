@@ -19,6 +19,9 @@ from .._typing import FloatArray, MatrixLike
 #: Matrix products and transformers such as PCA round, so equal rows may have a distance above 0.
 SAME_ROW_TOLERANCE = 1e-5
 
+#: Distance of rows that are so far away that the squared distance overflows.
+MAX_DISTANCE = float(np.sqrt(np.finfo(np.float64).max))
+
 
 class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
     """Outlier detection by the distance to the k-th nearest training row.
@@ -185,8 +188,7 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         distances, _ = self.neighbors_.kneighbors(fill_masked(X), n_neighbors + 1)
         is_training_row = distances[:, 0] <= SAME_ROW_TOLERANCE * distances[:, -1]
         scores = -np.where(is_training_row, distances[:, -1], distances[:, -2])
-        # Squares of distances that overflow are infinite.
-        return np.maximum(scores.astype(np.float64, copy=False), np.finfo(np.float64).min)
+        return np.maximum(scores.astype(np.float64, copy=False), -MAX_DISTANCE)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
