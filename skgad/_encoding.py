@@ -4,9 +4,11 @@ Every code is a function of one column. Standardized values and the pieces of a 
 encoding are clipped linear functions. A frequency code is looked up in a table of values.
 """
 
+import warnings
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,13 @@ ROUNDING = 10 * np.finfo(np.float64).eps
 
 #: Largest number of decimals that numbers are rounded to.
 MAX_DECIMALS = 6
+
+#: A value so many times farther from the median of its column than the others leaves nothing of
+#: them once the column is standardized: with float32, or with any precision.
+INVISIBLE, UNUSABLE = 1e7, 1e12
+
+#: Columns whose median is so many times their spread lose digits as float32.
+FAR_FROM_ZERO = 1e3
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,8 @@ class Encoding:
     frequencies : dict of int to FrequencyCode
         Frequency codes by their positions. Each one is the last code of its column. Decoding
         ignores them, because their `step` is zero.
+    origin : ndarray of shape (n_features,), float64, or None
+        What has been subtracted from the table whose rows are encoded.
     """
 
     n_bins: int
@@ -78,6 +89,7 @@ class Encoding:
     high: NDArray[np.float64]
     step: NDArray[np.float64]
     frequencies: dict[int, FrequencyCode]
+    origin: NDArray[np.float64] | None = None
 
     @property
     def first_codes(self) -> NDArray[np.intp]:
@@ -199,6 +211,70 @@ def fit_named_encoding(name: EncodingName, X: NDArray[np.float64]) -> Encoding:
     # Generated codes have noise. A column without variation is decoded without it.
     is_constant = np.ptp(X, axis=0)[encoding.column] == 0
     return replace(encoding, step=np.where(is_constant, 0.0, encoding.step))
+
+
+def center_and_spread(X):
+    """Median of each column, and its interquartile range, or its range if that is zero."""
+    low, median, high = np.quantile(X, [0.25, 0.5, 0.75], axis=0, method="nearest")
+    return median, np.where(high > low, high - low, np.ptp(X, axis=0))
+
+
+def dwarfed_columns(
+    X: NDArray[Any], sample: NDArray[np.float64], names: Sequence[object]
+) -> list[object]:
+    """Columns of training rows in which one value dwarfs the differences of all others.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Training rows. NaN is ignored.
+    sample : ndarray of shape (n_rows, n_features), float64
+        Some of these rows.
+    names : sequence of length n_features
+        Names or positions of the columns.
+
+    Returns
+    -------
+    names : list
+        Columns of more than 17 values that differ by less than float32 resolves, except for one.
+
+    Raises
+    ------
+    ValueError
+        If a value is so far from the others that nothing can be learned from its column.
+    """
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # all are missing
+        median = np.nanmedian(sample, axis=0)
+    distances = np.abs(sample - median)
+    smallest = np.min(distances, axis=0, where=distances > 0, initial=np.inf)
+    low, high = (
+        extreme(X, axis=0).astype(np.float64) for extreme in (np.fmin.reduce, np.fmax.reduce)
+    )
+    farthest = np.fmax(high - median, median - low)
+    dwarfed = []
+    for j in np.flatnonzero(farthest > INVISIBLE * smallest):
+        typical = np.median(distances[distances[:, j] > 0, j])
+        if farthest[j] > UNUSABLE * typical:
+            value = high[j] if high[j] - median[j] == farthest[j] else low[j]
+            row = np.flatnonzero(X[:, j] == value)[0]
+            raise ValueError(
+                f"Column {names[j]!r} contains {value:.3g} in row {row}, counted from 0, but half "
+                f"of its values are within {typical:.3g} of {median[j]:.3g}. Nothing can be "
+                "learned from the column next to such a value. Correct the value or drop the row. "
+                "If it stands for a missing value, replace it by NaN."
+            )
+        if farthest[j] > INVISIBLE * typical and len(np.unique(sample[:, j])) > 17:
+            dwarfed.append(names[j])
+    return dwarfed
+
+
+def dwarfed_message(names):
+    """Warning of columns from :func:`dwarfed_columns`."""
+    return (
+        f"In the columns {names}, the largest value is more than {INVISIBLE:.0e} times farther "
+        "from the median than the others, which become equal once the column is standardized. "
+        "Check the largest values, or take the logarithm of the column."
+    )
 
 
 def quantiles(values, n_bins, tolerance):

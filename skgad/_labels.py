@@ -7,6 +7,15 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from ._typing import FloatArray
 
 
+def reject_masked(values: ArrayLike, name: str) -> None:
+    """Raise an error if values are masked: scikit-learn would use the numbers under the mask."""
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} contains {np.ma.count_masked(values)} masked values, but none can be missing. "
+            "Drop these rows, for example with the mask of the array."
+        )
+
+
 def check_known_labels(
     labels: ArrayLike | None, n_samples: int, *, allow_only_outliers: bool = False
 ) -> NDArray[np.int8]:
@@ -35,6 +44,7 @@ def check_known_labels(
     """
     if labels is None:
         return np.zeros(n_samples, np.int8)
+    reject_masked(labels, "labels")
     labels = np.asarray(labels)
     if labels.shape not in ((n_samples,), (n_samples, 1)):
         raise ValueError(
@@ -75,6 +85,7 @@ def outlier_mask(y_true: ArrayLike, pos_label: int | str | None = None) -> NDArr
         If `y_true` contains other labels than -1 and 1 and `pos_label` is None, or if it contains
         more than two labels, or two labels of which none is `pos_label`.
     """
+    reject_masked(y_true, "y_true")
     y = column_or_1d(y_true)
     labels = np.unique(y)
     if pos_label is None:
@@ -119,6 +130,7 @@ def check_ranking(
         If the labels or the scores are invalid, or if there are no outliers or no inliers.
     """
     is_outlier = outlier_mask(y_true, pos_label)
+    reject_masked(y_score, "y_score")
     scores = check_array(column_or_1d(y_score), ensure_2d=False, dtype=np.float64)
     check_consistent_length(is_outlier, scores)
     for name, mask in (("outliers", is_outlier), ("inliers", ~is_outlier)):

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ._frames import fill_masked
 from ._typing import FloatArray, MatrixLike
 
 #: Methods that score rows, in order of preference.
@@ -31,7 +32,7 @@ def normality_scores(detector: BaseEstimator, X: MatrixLike) -> FloatArray:
     """
     for name in SCORE_METHODS:
         if hasattr(detector, name):
-            return getattr(detector, name)(X)
+            return getattr(detector, name)(fill_masked(X))
     raise AttributeError(
         f"{type(detector).__name__} has neither score_samples nor decision_function. Some "
         "detectors, such as LocalOutlierFactor, have them only with novelty=True."

@@ -14,6 +14,9 @@ from .persistence import SaveMixin
 #: What ``contamination="auto"`` means.
 AUTO_CONTAMINATION = 0.05
 
+#: Lowest score, of rows whose values or scores are too large to be computed.
+LOWEST_SCORE = float(np.finfo(np.float32).min)
+
 
 class DecisionMixin(SaveMixin, ABC):
     """Mixin for detectors that compare `score_samples` with the threshold `offset_`."""

@@ -13,14 +13,18 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._encoding import EncodingName, fit_named_encoding
+from ._frames import fill_masked
 from ._sklearn_compat import HasMethods, StrOptions, _fit_context, available_if
-from ._threshold import ThresholdMixin
+from ._threshold import LOWEST_SCORE, ThresholdMixin
 from ._typing import FloatArray, MatrixLike, RandomStateLike
 
 __all__ = ["DensityDetector"]
 
 #: Lower bound of a log-density, so that it is finite where the density is zero.
-MIN_LOG_DENSITY = float(np.finfo(np.float32).min)
+MIN_LOG_DENSITY = LOWEST_SCORE
+
+#: Largest code of a row to score. It can be squared without overflow.
+MAX_CODE = 1e150
 
 #: Number of rows that are sampled at once.
 BLOCK_ROWS = 256
@@ -172,7 +176,7 @@ class DensityDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEsti
         """
         before = vars(self).copy()
         try:
-            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            X = validate_data(self, fill_masked(X), dtype=np.float64, ensure_min_samples=2)
             encoding = None if self.encoding is None else fit_named_encoding(self.encoding, X)
             codes = X if encoding is None else encoding.encode(X)
             estimator = self._make_estimator(codes).fit(codes)
@@ -207,8 +211,9 @@ class DensityDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEsti
             The higher, the more normal.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_data(self, fill_masked(X), dtype=np.float64, reset=False)
         codes = X if self._encoding is None else self._encoding.encode(X)
+        codes = np.clip(codes, -MAX_CODE, MAX_CODE)
         return _log_densities(self.estimator_, codes)
 
     @available_if(_density_can_sample)

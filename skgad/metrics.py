@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import metrics as sklearn_metrics
 
-from ._labels import check_ranking, outlier_mask
+from ._labels import check_ranking, outlier_mask, reject_masked
 from ._response import SCORE_METHODS
 from ._sklearn_compat import Interval, StrOptions, validate_params
 
@@ -483,6 +483,7 @@ def _expected_outliers(is_outlier, anomaly_scores, n):
 
 def _score_decisions(y_true, y_pred, *, metric, pos_label=None):
     """Apply a metric of labels -1 and 1, after converting the true labels to them."""
+    reject_masked(y_pred, "y_pred")
     return metric(np.where(outlier_mask(y_true, pos_label), -1, 1), y_pred)
 
 

@@ -19,7 +19,7 @@ from ._tables import (
     table_like,
     take_cells,
 )
-from ._values import as_levels, is_missing
+from ._values import as_levels, fill_masked, is_missing
 
 __all__ = [
     "Table",
@@ -28,6 +28,7 @@ __all__ = [
     "check_table",
     "concat_rows",
     "copy_index",
+    "fill_masked",
     "has_dates",
     "is_frame",
     "is_missing",

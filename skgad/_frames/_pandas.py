@@ -8,7 +8,7 @@ from ._values import as_levels, infer_objects, round_to_dtype, unsupported_dtype
 
 def read_columns(X, names):
     """Convert the columns to arrays."""
-    return [read_column(X.iloc[:, j], name) for j, name in enumerate(names)]
+    return [read_column(column, name) for (_, column), name in zip(X.items(), names, strict=True)]
 
 
 def read_column(column, name):

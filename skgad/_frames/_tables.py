@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from . import _array
+from ._values import fill_masked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def check_frame(X):
 def check_table(X):
     """Check a frame, which stays as it is, or convert anything else to a 2D array."""
     if not is_frame(X):
-        return check_array(X, dtype=None, ensure_all_finite=False)
+        return check_array(fill_masked(X), dtype=None, ensure_all_finite=False)
     check_frame(X)
     return X
 

@@ -4,6 +4,7 @@ import re
 import sys
 from decimal import Decimal
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,26 @@ def infer_objects(values, name):
         "numbers, only text or only booleans. Convert it, for example dates with "
         "pandas.to_datetime, or drop it."
     )
+
+
+def fill_masked(X: Any) -> Any:
+    """Replace masked values by NaN, NaT or None; anything but a masked array is returned as it is.
+
+    Without this, the numbers under the mask would count: other functions ignore masks.
+    """
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    if not np.ma.is_masked(X):
+        return X.data
+    if X.dtype.kind in "fc":
+        return X.filled(np.nan)
+    if X.dtype.kind in "mM":
+        return X.filled(np.array("NaT", X.dtype))
+    if X.dtype.kind in "iu":
+        return X.astype(np.float64).filled(np.nan)
+    values = X.data.astype(object)
+    values[X.mask] = None
+    return values
 
 
 def unsupported_dtype(name, dtype):

@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from .._frames import fill_masked
 from .._response import normality_scores
 from .._sklearn_compat import HasMethods, Interval, _check_method_params, _safe_indexing
 from .._threshold import DecisionMixin
@@ -97,7 +98,7 @@ class BaseThresholdDetector(DecisionMixin, OutlierMixin, MetaEstimatorMixin, Bas
         if isinstance(self.detector, FrozenEstimator):
             return self.detector
         fit_params = _check_method_params(X, fit_params, train)
-        return clone(self.detector).fit(_safe_indexing(X, train), **fit_params)
+        return clone(self.detector).fit(fill_masked(_safe_indexing(X, train)), **fit_params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -29,6 +29,9 @@ from .._sklearn_compat import (
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ._base import BaseThresholdDetector
 
+#: Largest scaled score. The lowest score of a detector, -3.4e38, is far beyond it.
+MAX_SCALED = 1e4
+
 _METRICS = {
     "balanced_accuracy": balanced_accuracy_score,
     "f1": partial(f1_score, pos_label=-1, zero_division=0),
@@ -251,7 +254,7 @@ class CalibratedDetector(BaseThresholdDetector):
             )
             return fitted | {"calibrator_": calibrator.fit(scores, labels == -1, weights)}
         scaler = RobustScaler().fit(scores[:, None])
-        calibrator = LogisticRegression().fit(scaler.transform(scores[:, None]), labels, weights)
+        calibrator = LogisticRegression().fit(_scaled(scaler, scores), labels, weights)
         return fitted | {"calibrator_": calibrator, "_scaler": scaler}
 
     @available_if(_has_calibrator)
@@ -275,9 +278,14 @@ class CalibratedDetector(BaseThresholdDetector):
         """
         scores = self.score_samples(X)
         if isinstance(self.calibrator_, LogisticRegression):
-            return self.calibrator_.predict_proba(self._scaler.transform(scores[:, None]))
+            return self.calibrator_.predict_proba(_scaled(self._scaler, scores))
         p_outlier = self.calibrator_.predict(scores)
         return np.column_stack([p_outlier, 1 - p_outlier])
+
+
+def _scaled(scaler, scores):
+    """Scores in units of their spread, as a column of numbers that a regression can square."""
+    return np.clip(scaler.transform(scores[:, None]), -MAX_SCALED, MAX_SCALED)
 
 
 def _candidate_thresholds(scores, labels, n_thresholds):

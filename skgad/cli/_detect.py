@@ -31,7 +31,7 @@ def run(args: Namespace, progress: Progress) -> None:
     check_format(args.out)
     progress.update(f"reading {args.data}")
     table = read_training_table(args)
-    check_copied_columns(excluded_columns(args), args)
+    check_copied_columns(excluded_columns(args), args)  # with those that look like keys
     is_anomaly = read_labels(table, args.label_column, args.anomaly_label)
     model = train_model(table, args, progress)
     write_results(model, table, is_anomaly, args, progress)

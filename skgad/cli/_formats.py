@@ -1,8 +1,10 @@
 """File formats of tables: CSV and Parquet."""
 
+import csv
 import io
 import warnings
 from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -142,7 +144,42 @@ def _read_csv(path, sep, decimal, encoding, text_columns, verbatim_columns):
     except Exception as error:  # depends on the library that decompresses the file
         raise CommandError(f"Cannot read {path}: {error}") from error
     _check_header(header.loc[0], path)
+    if len(table) and table.iloc[:, -1].hasnans:
+        _check_lines(content.decode(), sep, table.shape[1], path)
     return table
+
+
+def _check_lines(content, sep, n_columns, path):
+    """Raise an error for lines with fewer cells than columns, and warn of blank lines.
+
+    Pandas would fill them with missing values.
+    """
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=sep)
+    short, blank, n_with_values = [], [], 0
+    with suppress(csv.Error):  # cells beyond the limit of this reader
+        next(reader)
+        for cells in reader:
+            n_with_values += any(cells)
+            if len(cells) < n_columns and n_columns > 1:
+                (short if cells else blank).append((reader.line_num, len(cells)))
+        if n_with_values == 0:
+            raise CommandError(
+                f"{path} contains no values: lines 2 to {reader.line_num} are empty."
+            )
+    if short:
+        line, n_cells = short[0]
+        raise CommandError(
+            f"Line {line} of {path} has {n_cells} cells, but the header has {n_columns}"
+            f"{f'; {len(short) - 1} more lines are short, too' if len(short) > 1 else ''}. "
+            "Complete the line: write nothing between two separators for a missing value."
+        )
+    if blank:
+        lines = ", ".join(str(line) for line, _ in blank[:8])
+        warnings.warn(
+            f"{len(blank)} lines of {path} are blank, and are read as rows of missing values: "
+            f"line {lines}{', ...' if len(blank) > 8 else ''}. Remove them if they are no rows.",
+            stacklevel=2,
+        )
 
 
 def _check_header(names, path):

@@ -1,5 +1,6 @@
 """Models: fitted detectors, with what is needed to score and explain other tables."""
 
+import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -54,7 +55,10 @@ def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> M
         progress=progress,
     )
     progress.update(f"training {args.detector} on {len(X)} rows")
-    detector.fit(X)
+    with warnings.catch_warnings():
+        # Keys have been ignored, unless --categorical asks for them, and numbers reported.
+        warnings.filterwarnings("ignore", "Column .* different texts")
+        detector.fit(X)
     if getattr(getattr(detector.detector_, "net_", None), "interrupted_", False):
         raise KeyboardInterrupt  # Ctrl-C after the last epoch, which a detector survives
     inliers = X[detector.predict(X) == 1]

@@ -6,16 +6,12 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..tabular._levels import has_too_many_levels
 from ._formats import import_pandas, read_table
 from ._messages import CommandError, quote_names
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: A text column in which a larger share of the values is unique looks like a key ...
-MAX_UNIQUE_SHARE = 0.9
-#: ... unless it has fewer values than this.
-MIN_KEY_VALUES = 10
 
 
 def excluded_columns(args: Namespace) -> list[str]:
@@ -25,12 +21,44 @@ def excluded_columns(args: Namespace) -> list[str]:
 
 def read_training_table(args: Namespace) -> "pd.DataFrame":
     """Read a table to train on, with the column types given by the arguments."""
+    table = _read_features(args)
+    keys = find_keys(table, args)
+    if keys:
+        warnings.warn(
+            f"Ignored {quote_names(keys)}: nearly every row has a different text, or few rows have "
+            "the same. Pass --date for dates, or --categorical to learn from a column in any case. "
+            "Check columns of numbers for texts.",
+            stacklevel=2,
+        )
+        args.ignore = [*args.ignore, *keys]
+        table = _read_features(args)  # ignored columns are read verbatim
+    return table
+
+
+def _read_features(args):
+    """Read a table with the column types given by the arguments."""
     excluded = excluded_columns(args)
     text_columns = {*args.categorical}.difference(excluded)
     time_zones = dict.fromkeys({*args.date}.difference(excluded))
     table = _read(args, {*text_columns, *time_zones}, {*excluded})
     _check_columns_exist(table, [*args.categorical, *args.date, *excluded])
     return _convert_types(table, text_columns, time_zones)
+
+
+def find_keys(table: "pd.DataFrame", args: Namespace) -> list[str]:
+    """Columns of text with nearly as many values as rows, from which little can be learned.
+
+    If all columns are like this, none is returned, because the table may have been misread.
+    """
+    named = {*excluded_columns(args), *args.categorical, *args.date}
+    keys = []
+    for name in table.columns.difference([*named], sort=False):
+        values = table[name].dropna()
+        has_too_many = has_too_many_levels(values.nunique(), len(values))
+        if has_too_many and _is_text(values) and not _is_mostly_numeric(values):
+            keys.append(name)
+    n_features = table.shape[1] - len({*excluded_columns(args)})
+    return keys if len(keys) < n_features else []
 
 
 def read_scoring_table(
@@ -75,7 +103,7 @@ def select_features(table: "pd.DataFrame", excluded: Collection[str]) -> "pd.Dat
 
 
 def check_text_features(X: "pd.DataFrame", categorical: Collection[str], decimal: str) -> None:
-    """Warn of features that look like keys or misread numbers.
+    """Warn of features that look like misread numbers.
 
     Raise an error if all features look like keys.
     """
@@ -92,20 +120,11 @@ def check_text_features(X: "pd.DataFrame", categorical: Collection[str], decimal
         with_points = values.str.translate(str.maketrans({".": "?", decimal: "."}))
         not_numbers = values[to_numeric(with_points).isna()]
         example = next(iter(not_numbers), next(iter(values), None))
-        is_mostly_numeric = to_numeric(values.str.replace(",", "")).notna().mean() > 0.5
-        max_unique = MAX_UNIQUE_SHARE * len(values)
-        if is_mostly_numeric and name not in categorical:
+        if _is_mostly_numeric(values) and name not in categorical:
             warnings.warn(
                 f"Column {name!r} is used as text because of {example!r}, but most of its values "
                 "are numbers. Leave missing values empty, remove thousands separators, or pass "
                 f'--decimal ",". If the values are codes, pass --categorical {name}.',
-                stacklevel=2,
-            )
-        elif len(values) >= MIN_KEY_VALUES and values.nunique() > max_unique:
-            warnings.warn(
-                f"Little can be learned from column {name!r}: almost every row has a different "
-                f"text. If it is a key, pass --ignore {name}. If it contains dates, pass "
-                f"--date {name}. If it contains numbers, check {example!r}, which is not one.",
                 stacklevel=2,
             )
 
@@ -173,6 +192,12 @@ def _to_dates(column, time_zone):
             "dates as 2024-12-31 or 2024-12-31 13:00 (ISO 8601)."
         )
     return dates.dt.tz_convert(time_zone)
+
+
+def _is_mostly_numeric(values):
+    """Whether most texts are numbers, up to thousands separators."""
+    numbers = import_pandas().to_numeric(values.str.replace(",", ""), errors="coerce")
+    return numbers.notna().mean() > 0.5
 
 
 def _is_text(column):

@@ -48,9 +48,9 @@ from ..engine.callbacks import (
     clone_callbacks,
 )
 from ..engine.checkpoint import SaveTraining, TrainingFile, fingerprint
-from ..engine.checks import check_table
+from ..engine.checks import check_table, feature_names
 from ..engine.data import Rows
-from ..engine.encoding import encode_table
+from ..engine.encoding import check_columns, encode_table, origin_of, subtracted
 from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
 from ..engine.net import AdversarialNet, build_net, check_net_params, copy_net
@@ -328,6 +328,13 @@ class BaseDetector(
         memory = memory_explained(device, type(self).__name__, **sizes)
         with ExitStack() as interrupts, self._restored_on_failure(), memory:
             table = check_table(self, X, reset=not resume)
+            if resume:
+                table = self.net_.module_.subtract_origin(table)
+            else:
+                encoding_name = self._chosen_encoding(table)
+                check_columns(encoding_name, table, feature_names(self))
+                origin = origin_of(encoding_name, table)
+                table = subtracted(table, origin)
             labels = check_known_labels(labels, table.shape[0])
             seeds = self._seeds if resume else draw_seeds(self.random_state, self.n_members)
             saver = None
@@ -348,7 +355,7 @@ class BaseDetector(
                     if _has_score_types(self):
                         net.module_.set_score_type(self._resolve_score_type(self.score_type))
                 else:
-                    encoding, codes = encode_table(self._chosen_encoding(table), table)
+                    encoding, codes = encode_table(encoding_name, table, origin)
                     networks = self.networks or self.default_networks
                     make_game = self.game_class.factory(networks, codes, self.game_params())
                     net = self._build_net(make_game, encoding, device)
@@ -545,7 +552,7 @@ class BaseDetector(
         """
         check_is_fitted(self)
         self._check_param("set_score_type", "score_type", score_type)
-        table = check_table(self, X, reset=False)
+        table = self._check_rows(X)
         if table.shape[0] != len(self.train_scores_):
             raise ValueError(
                 f"X has {table.shape[0]} rows, but the detector was trained on "
@@ -599,17 +606,22 @@ class BaseDetector(
         Returns
         -------
         scores : ndarray of shape (n_samples,), float64
-            Higher for more normal rows.
+            Higher for more normal rows, and finite. A row so far from the training rows that its
+            score overflows has the lowest score, -3.4e38.
 
         Raises
         ------
         ValueError
-            If `X` does not have the features seen during `fit`, if a score is not finite, or if
-            `score_type` has been set after `fit` other than by :meth:`set_score_type`.
+            If `X` does not have the features seen during `fit`, or if `score_type` has been set
+            after `fit` other than by :meth:`set_score_type`.
         """
         check_is_fitted(self)
         self._check_score_type()
-        return score_rows(self.net_.module_, check_table(self, X, reset=False))
+        return score_rows(self.net_.module_, self._check_rows(X))
+
+    def _check_rows(self, X):
+        """Validate rows, and convert them to those that the fitted networks can encode."""
+        return self.net_.module_.subtract_origin(check_table(self, X, reset=False))
 
     def transform(self, X: MatrixLike | Dataset) -> Float32Array:
         """Compute the latent code of each row.
@@ -626,7 +638,7 @@ class BaseDetector(
         """
         check_is_fitted(self)
         ensemble = self.net_.module_
-        return map_rows(ensemble, check_table(self, X, reset=False), ensemble.encode)
+        return map_rows(ensemble, self._check_rows(X), ensemble.encode)
 
     def reconstruct(self, X: MatrixLike | Dataset, *, kind: Kind = "inlier") -> Float32Array:
         """Reconstruct each row as it would be if it were normal.
@@ -650,7 +662,7 @@ class BaseDetector(
         """
         check_is_fitted(self)
         self._check_kind("reconstruct", kind)
-        table, ensemble = check_table(self, X, reset=False), self.net_.module_
+        table, ensemble = self._check_rows(X), self.net_.module_
         return map_rows(ensemble, table, lambda x: ensemble.reconstruct(x, kind))
 
     def sample(

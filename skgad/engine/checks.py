@@ -4,12 +4,16 @@ import re
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
-from .._frames import has_dates
+from .._frames import fill_masked, has_dates
 from ..networks._build import image_shape
 from .data import Items
+
+#: Largest number that float32 can represent.
+MAX_FLOAT = float(np.finfo(np.float32).max)
 
 
 def check_table(estimator, X, *, reset):
@@ -43,7 +47,7 @@ def check_table(estimator, X, *, reset):
         if reset and items.shape[0] < 2:
             raise ValueError(f"{name} requires at least 2 items, but the Dataset has 1.")
         return validate_data(estimator, items, reset=reset, skip_check_array=True)
-    X = X.numpy(force=True) if torch.is_tensor(X) else X
+    X = fill_masked(X.numpy(force=True) if torch.is_tensor(X) else X)
     not_numeric = (
         f"{name} requires a numeric table, but {{}}. Encode other columns first, for example with "
         "a ColumnTransformer and a OneHotEncoder, or wrap the detector in a "
@@ -55,14 +59,15 @@ def check_table(estimator, X, *, reset):
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu" and X.dtype != np.uint8:
         dtypes.append(X.dtype)
     try:
-        X = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=dtypes,
-            ensure_min_samples=2 if reset else 1,
-        )
+        with np.errstate(over="ignore"):  # reported below, with the position
+            table = validate_data(
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=dtypes,
+                ensure_min_samples=2 if reset else 1,
+            )
     except (TypeError, ValueError) as error:
         problem = str(error)
         if "contains NaN" in problem:
@@ -71,11 +76,37 @@ def check_table(estimator, X, *, reset):
                 "first, for example with a SimpleImputer, or wrap the detector in a "
                 "skgad.TabularDetector, which encodes missing values."
             ) from error
+        if "infinity or a value too large" in problem:
+            raise too_large(X) from error
         if not re.search("could not convert|argument must be a string", problem):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(not_numeric.format(problem)) from error
-    is_wide = X.dtype.kind == "f" and X.dtype.itemsize > 4
-    if is_wide and max(X.max(), -X.min()) > np.finfo(np.float32).max:
-        raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
-    return X
+    is_wide = table.dtype.kind == "f" and table.dtype.itemsize > 4
+    if is_wide and max(table.max(), -table.min()) > MAX_FLOAT:
+        raise too_large(X)
+    return table
+
+
+def too_large(X):
+    """Return the error for the first number of a table that float32 cannot represent."""
+    names = getattr(X, "columns", None)
+    if sparse.issparse(X):
+        cells = X.tocoo()
+        first = np.flatnonzero(~(np.abs(cells.data) <= MAX_FLOAT))[0]
+        row, column, value = cells.row[first], cells.col[first], cells.data[first]
+    else:
+        values = np.asarray(X, dtype=np.float64)
+        row, column = np.argwhere(~(np.abs(values) <= MAX_FLOAT))[0]
+        value = values[row, column]
+    name = column if names is None else repr(names[column])
+    return ValueError(
+        f"Input X contains infinity or a value too large for float32: {value:.3g} in row {row} of "
+        f"column {name}, counted from 0. Correct the value or drop the row."
+    )
+
+
+def feature_names(estimator):
+    """Names of the columns that an estimator has seen during fit, or their positions."""
+    names = getattr(estimator, "feature_names_in_", range(estimator.n_features_in_))
+    return list(names)

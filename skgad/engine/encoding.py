@@ -2,17 +2,32 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from .._encoding import Encoding, fit_named_encoding, widened
-from .data import to_floats
+from .._encoding import (
+    FAR_FROM_ZERO,
+    Encoding,
+    center_and_spread,
+    dwarfed_columns,
+    dwarfed_message,
+    fit_named_encoding,
+    widened,
+)
+from .data import Items, to_floats
+from .runtime import warn
 
 #: Largest number of rows that the codes are fitted to.
 MAX_ROWS = 50_000
+
+#: Root mean squares of columns that networks can learn from if they are not encoded.
+MIN_SIZE, MAX_SIZE = 1e-3, 1e4
 
 
 class ColumnEncoding(nn.Module):
@@ -31,7 +46,8 @@ class ColumnEncoding(nn.Module):
     Notes
     -----
     The buffers are float32. If the values of a column are large compared with their differences,
-    such as timestamps in seconds, encode them in float64 with :meth:`Encoding.encode` instead.
+    such as timestamps in seconds, an origin is subtracted in float64 before they become float32,
+    see :func:`origin_of`. It is added to decoded rows.
 
     A frequency code looks up the nearest value that was seen, up to a relative difference of
     1.2e-7, the spacing of float32 numbers, because numbers that are equal up to rounding may be
@@ -51,9 +67,12 @@ class ColumnEncoding(nn.Module):
     frequency_bounds: Tensor
     frequency_table: Tensor
     left_out_table: Tensor
+    origin: Tensor | None
 
     def __init__(self, encoding: Encoding):
         super().__init__()
+        origin = encoding.origin
+        self.register_buffer("origin", None if origin is None else torch.as_tensor(origin))
         for name in ("start", "width", "low", "high", "step"):
             values = torch.as_tensor(getattr(encoding, name), dtype=torch.float32)
             self.register_buffer(name, values)
@@ -143,7 +162,15 @@ class ColumnEncoding(nn.Module):
         x = lengths[..., self.nth_codes[0]]
         for positions in self.nth_codes[1:]:
             x = x + lengths[..., positions]
-        return self.start[self.first_codes] + x
+        return self.add_origin(self.start[self.first_codes] + x)
+
+    def add_origin(self, x: Tensor) -> Tensor:
+        """Convert rows without the origin to rows of the table."""
+        return x if self.origin is None else (x.double() + self.origin).float()
+
+    def subtract_origin(self, table: Any) -> Any:
+        """Convert a table to float64 rows without the origin."""
+        return table if self.origin is None else subtracted(table, self.origin.numpy(force=True))
 
 
 def float32_bounds(intervals):
@@ -154,7 +181,87 @@ def float32_bounds(intervals):
     return np.where(bounds > exact, np.nextafter(bounds, np.float32(-np.inf)), bounds)
 
 
-def encode_table(name, table):
+def origin_of(name, table):
+    """Origin of the columns of a table, of which float32 would lose digits otherwise.
+
+    Parameters
+    ----------
+    name : {"standard", "piecewise", "piecewise+frequency"} or None
+        Value of the parameter `encoding` of a detector.
+    table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+        Training rows.
+
+    Returns
+    -------
+    origin : ndarray of shape (n_features,) or None
+        Medians of columns that are far from zero, compared with their spread; zero for the others.
+        None if there is no such column.
+    """
+    is_exact = isinstance(table, np.ndarray) and table.dtype.itemsize > 2
+    if name is None or not is_exact or table.dtype == np.float32:
+        return None
+    median, spread = center_and_spread(sample_rows(table).astype(np.float64))
+    is_far = (spread > 0) & (np.abs(median) > FAR_FROM_ZERO * spread)
+    return np.where(is_far, median, 0.0) if is_far.any() else None
+
+
+def subtracted(table, origin):
+    """Subtract the origin from a table of any type, unless it is None."""
+    if origin is None:
+        return table
+    return (table.toarray() if sparse.issparse(table) else table[:]) - origin
+
+
+def sample_rows(table):
+    """At most 50,000 rows, evenly spaced."""
+    return table[:: -(-table.shape[0] // MAX_ROWS)]
+
+
+def check_columns(name, table, names):
+    """Warn of columns whose values would be invisible, or would hide those of the others.
+
+    Parameters
+    ----------
+    name : {"standard", "piecewise", "piecewise+frequency"} or None
+        Value of the parameter `encoding` of a detector.
+    table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+        Training rows.
+    names : sequence of length n_features
+        Names or positions of the columns.
+
+    Raises
+    ------
+    ValueError
+        If a value is so far from the others that nothing can be learned from its column.
+    """
+    if isinstance(table, Items) or table.dtype == np.uint8:
+        return
+    sample = sample_rows(table)
+    if not sparse.issparse(table):
+        sample = sample.astype(np.float64)
+        if dwarfed := dwarfed_columns(table, sample, names):
+            warn(dwarfed_message(dwarfed))
+    if name is not None:
+        return
+    squares = sample.power(2) if sparse.issparse(sample) else sample**2
+    size = np.sqrt(np.asarray(squares.mean(axis=0), dtype=np.float64)).ravel()
+    largest = size.max()
+    too_large = [names[j] for j in np.flatnonzero(size > MAX_SIZE)]
+    if too_large:
+        warn(
+            f"The columns {too_large} contain numbers of about {largest:.1g}, which hide "
+            "the other columns from the networks. Set encoding='auto', or scale the columns, for "
+            "example with a StandardScaler."
+        )
+    elif 0 < largest < MIN_SIZE:
+        warn(
+            f"All numbers are of about {largest:.1g} or smaller, which the networks cannot tell "
+            "from zero. Set encoding='auto', or scale the columns, for example with a "
+            "StandardScaler."
+        )
+
+
+def encode_table(name, table, origin=None):
     """Fit the codes that the parameter `encoding` of a detector names.
 
     Parameters
@@ -164,6 +271,8 @@ def encode_table(name, table):
     table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
         Training rows, of which up to 50,000 are used. Frequencies are counted among these rows
         only.
+    origin : ndarray of shape (n_features,) or None, default=None
+        What has been subtracted from the table.
 
     Returns
     -------
@@ -177,5 +286,5 @@ def encode_table(name, table):
     n_rows = table.shape[0]
     rows = np.arange(0, n_rows, -(-n_rows // MAX_ROWS))
     sample = to_floats(table[rows], "cpu").numpy().astype(np.float64)
-    encoding = fit_named_encoding(name, sample)
+    encoding = replace(fit_named_encoding(name, sample), origin=origin)
     return encoding, encoding.encode(sample)

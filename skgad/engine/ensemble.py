@@ -99,6 +99,14 @@ class Ensemble(nn.Module):
         """Decode the output of the game."""
         return codes if self.encoding is None else self.encoding.decode(codes)
 
+    def subtract_origin(self, table):
+        """Convert a table to one whose rows can be encoded."""
+        return table if self.encoding is None else self.encoding.subtract_origin(table)
+
+    def add_origin(self, x):
+        """Convert rows that can be encoded to rows of the table."""
+        return x if self.encoding is None else self.encoding.add_origin(x)
+
     def start_averaging(self):
         """Add a copy of the game for :class:`skgad.callbacks.WeightAveraging` to update."""
         if self.averaged_game is None:
@@ -178,12 +186,15 @@ class Ensemble(nn.Module):
     def encode(self, x):
         """Latent codes of the members, side by side."""
         codes = self._by_member(self.scorer.encode(self.to_codes(x)))
-        return codes.movedim(0, -2).flatten(-2)
+        # A code that overflows remains far from all others.
+        return codes.movedim(0, -2).flatten(-2).nan_to_num(nan=torch.finfo(codes.dtype).max)
 
     def reconstruct(self, x, kind):
         """Reconstructions as rows of a kind, averaged over the members."""
         reconstructed = getattr(self.scorer, RECONSTRUCTORS[kind])(self.to_codes(x))
-        return self.to_rows(self._by_member(reconstructed)).mean(0)
+        # Where the networks overflow, the reconstruction is the center of the column.
+        codes = self._by_member(reconstructed).nan_to_num(0.0, 0.0, 0.0)
+        return self.to_rows(codes).mean(0).nan_to_num()
 
     def sample(self, n_samples, kind, device, **options):
         """Sample new rows of a kind, each from a member chosen at random."""

@@ -66,7 +66,7 @@ class RowSampler:
     def __init__(self, ensemble, table, positions):
         self.mixtures = code_mixtures(ensemble, table, positions)
         self.parts = []
-        seen = map_rows(ensemble, table, lambda x: x, evenly(positions, MAX_SEEN))
+        seen = map_rows(ensemble, table, ensemble.add_origin, evenly(positions, MAX_SEEN))
         blocks = self.blocks(ensemble, -(-N_GENERATED // ensemble.block_rows), seed=0)
         generated = np.concatenate([*blocks])
         groups = find_groups(seen)

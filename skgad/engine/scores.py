@@ -6,6 +6,7 @@ from itertools import chain
 import numpy as np
 import torch
 
+from .._threshold import LOWEST_SCORE
 from .data import blocks, to_host
 from .finished import FINISHED_SCORES, evenly
 from .runtime import BatchInvariantLinear, full_precision, thread_pools
@@ -156,17 +157,17 @@ def scores_as_new(ensemble, table, labels):
                 scores.append(-map_rows(ensemble, table, ensemble.score, held_out))
     finally:
         game.finished = fitted
-    return np.concatenate(scores)
+    return lowest_if_overflown(np.concatenate(scores))
 
 
 def score_rows(ensemble, table):
-    """Scores of new rows, higher for more normal rows; shape (n_samples,), float64."""
-    scores = -map_rows(ensemble, table, ensemble.score)
-    not_finite = np.flatnonzero(~np.isfinite(scores))
-    if len(not_finite):
-        raise ValueError(
-            f"The scores of {len(not_finite)} of {len(scores)} rows are not finite. Their values, "
-            f"up to {abs(table[not_finite]).max():.3g} in absolute value, are too far from the "
-            "training rows. Convert them to the units of the training rows, or clip them."
-        )
-    return scores
+    """Scores of new rows, higher for more normal rows; shape (n_samples,), float64.
+
+    A row that is so far from the training rows that its score overflows has the lowest score.
+    """
+    return lowest_if_overflown(-map_rows(ensemble, table, ensemble.score))
+
+
+def lowest_if_overflown(scores):
+    """Replace scores that overflow float32, on the way or at the end, by the lowest score."""
+    return np.where(np.isfinite(scores), np.maximum(scores, LOWEST_SCORE), LOWEST_SCORE)

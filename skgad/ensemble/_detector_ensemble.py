@@ -15,7 +15,15 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._frames import Table, check_table, concat_rows, copy_index, is_frame, match_columns
+from .._frames import (
+    Table,
+    check_table,
+    concat_rows,
+    copy_index,
+    fill_masked,
+    is_frame,
+    match_columns,
+)
 from .._response import SCORE_METHODS, normality_scores
 from .._sklearn_compat import (
     StrOptions,
@@ -622,6 +630,7 @@ def _described(name, detector):
 
 def _fit_member(name, detector, X, y, fit_params):
     """Fit a detector, and return it with the anomaly scores of the training rows."""
+    X = fill_masked(X)
     detector.fit(X, y, **fit_params)
     scores = _anomaly_scores(name, detector, _train_scores(detector, X))
     if np.ptp(scores) <= CONSTANT_TOLERANCE * np.abs(scores).max():

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from .._labels import outlier_mask
+from .._labels import outlier_mask, reject_masked
 from .._typing import FloatArray, MatrixLike
 from ._plotting import detector_name, get_axes, split_by_label
 from ._scores import anomaly_scores, anomaly_threshold
@@ -236,6 +236,7 @@ class ScoreHistogramDisplay:
         display : ScoreHistogramDisplay
             The display.
         """
+        reject_masked(y_score, "y_score")
         scores = -column_or_1d(y_score).astype(np.float64)
         check_consistent_length(scores, y)
         outlier = None if y is None else outlier_mask(y, pos_label)

@@ -11,6 +11,7 @@ from scipy.integrate import trapezoid
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 
+from .._frames import fill_masked
 from .._response import normality_scores
 from .._sklearn_compat import Interval, StrOptions, _safe_indexing, validate_params
 from .._typing import MatrixLike, RandomStateLike
@@ -198,7 +199,7 @@ def _draw_pseudo_outliers(X, reference, share, random_state):
     random = check_random_state(random_state)
     replace = {"uniform": _replace_by_uniform, "shuffle": _replace_by_other_rows}[reference]
     is_frame = hasattr(X, "columns")
-    X = X if is_frame else check_array(X, dtype=None, ensure_all_finite="allow-nan")
+    X = X if is_frame else check_array(fill_masked(X), dtype=None, ensure_all_finite="allow-nan")
     n_rows, n_columns = X.shape
     rows = np.resize(np.arange(n_rows), max(n_rows, 1000))
     is_replaced = random.uniform(size=(len(rows), n_columns)) < share

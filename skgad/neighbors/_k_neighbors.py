@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from .._frames import fill_masked
 from .._sklearn_compat import Interval, StrOptions, _fit_context
 from .._threshold import ThresholdMixin
 from .._typing import FloatArray, MatrixLike
@@ -18,6 +19,9 @@ from .._typing import FloatArray, MatrixLike
 #: A row is a training row if its nearest neighbor is this close, relative to the last neighbor.
 #: Matrix products and transformers such as PCA round, so equal rows may have a distance above 0.
 SAME_ROW_TOLERANCE = 1e-5
+
+#: Distance of rows that are so far away that the squared distance overflows.
+MAX_DISTANCE = float(np.sqrt(np.finfo(np.float64).max))
 
 
 class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
@@ -154,7 +158,7 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         self : object
             The fitted detector. If `fit` raises an error, the results of an earlier `fit` are kept.
         """
-        neighbors = self._index().fit(X)
+        neighbors = self._index().fit(fill_masked(X))
         if neighbors.n_samples_fit_ <= self.n_neighbors:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} requires at least {self.n_neighbors + 1} training "
@@ -182,10 +186,10 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n_neighbors = self.neighbors_.n_neighbors
-        distances, _ = self.neighbors_.kneighbors(X, n_neighbors + 1)
+        distances, _ = self.neighbors_.kneighbors(fill_masked(X), n_neighbors + 1)
         is_training_row = distances[:, 0] <= SAME_ROW_TOLERANCE * distances[:, -1]
         scores = -np.where(is_training_row, distances[:, -1], distances[:, -2])
-        return scores.astype(np.float64, copy=False)
+        return np.maximum(scores.astype(np.float64, copy=False), -MAX_DISTANCE)
 
     def __getstate__(self):
         """State without the tree, which is built again from the training rows."""

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._frames import Table, check_frame, is_frame, read_columns, schema_of
+from .._frames import Table, check_frame, fill_masked, is_frame, read_columns, schema_of
 from .._sklearn_compat import (
     Interval,
     Options,
@@ -19,11 +19,15 @@ from .._sklearn_compat import (
     _fit_context,
 )
 from .._typing import MatrixLike
+from ..engine.runtime import warn
 from ._levels import LevelEncoder
 from ._numbers import NumberEncoder
 from ._piecewise import check_overflow
 
 __all__ = ["TabularEncoder"]
+
+#: Codes are at most the square root of the largest number, divided by this.
+SQUARES_MARGIN = 1e3
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):
@@ -75,6 +79,15 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Maximum number of output columns of one input column. The least frequent levels share one
         output column, which limits the memory that a column of names or keys can take.
 
+    high_cardinality : {"infrequent", "hash"}, default="infrequent"
+        What happens to columns of more than `max_categories` levels.
+
+        - "infrequent": the least frequent levels share one output column, and `fit` warns of
+          columns of text from which little can be learned.
+        - "hash": all levels are hashed to `max_categories` output columns. Unrelated levels share
+          a column, which is decoded as the most frequent of them, and so do levels that are not
+          seen in `fit`. There is no warning.
+
     clip : bool, default=True
         Whether :meth:`inverse_transform` clips numbers and dates to the range seen in `fit`. If
         False, rows beyond that range are decoded correctly, but a generator may produce, for
@@ -117,8 +130,13 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     - A level not seen in `fit` is encoded as the infrequent levels if there are any. Otherwise its
       group is all zeros and is decoded as the first level. The column of infrequent levels is
       decoded as the most frequent of them.
-    - Only a column with missing values in `fit` has an indicator. In other columns, a number that
-      is missing later is decoded as the median.
+    - Only a column with missing values in `fit` has an indicator. If a value of another column is
+      missing later, :meth:`transform` warns, and encodes it as far outside: as a number that is ten
+      ranges of the column above its largest value, or as 10 in all output columns of its levels. A
+      detector then takes it as abnormal. With ``numeric="quantile"``, it is the largest value.
+    - Masked values of numpy's masked arrays are missing values.
+    - Numbers up to 3.4e38, the largest float32, are encoded, but no code is larger than 1.8e16, or
+      1.3e151 with float64, in absolute value. Detectors can square such codes without overflow.
     - NaN, None, NaT, ``pandas.NA`` and null are all missing values. They are decoded as the missing
       value of the dtype, which is null in polars.
 
@@ -146,6 +164,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             None,
         ],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
+        "high_cardinality": [StrOptions({"infrequent", "hash"})],
         "clip": ["boolean"],
         "dtype": [Options(type, {np.float32, np.float64})],
     }
@@ -164,6 +183,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         categorical_features: Literal["from_dtype"] | ArrayLike = "from_dtype",
         min_frequency: int | float | None = None,
         max_categories: int | None = 255,
+        high_cardinality: Literal["infrequent", "hash"] = "infrequent",
         clip: bool = True,
         dtype: type[np.float32] | type[np.float64] = np.float32,
     ):
@@ -171,6 +191,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self.categorical_features = categorical_features
         self.min_frequency = min_frequency
         self.max_categories = max_categories
+        self.high_cardinality = high_cardinality
         self.clip = clip
         self.dtype = dtype
 
@@ -193,10 +214,17 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` has no rows, no columns, several columns of the same name or infinite values.
+            If `X` has no rows, no columns, several columns of the same name or infinite values, or
+            if a value is so far from the others that nothing can be learned from its column.
         TypeError
             If a column contains anything but numbers, text, categories, booleans, dates or
             durations.
+
+        Warns
+        -----
+        UserWarning
+            If little can be learned from a column of text, because nearly all of its values are
+            different, or from a column of numbers, because one of them dwarfs the others.
         """
         X = self._check_table(X, reset=True)
         names = _check_feature_names_in(self)
@@ -204,7 +232,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self._schema = schema_of(X)
         self._numbers = NumberEncoder(self.numeric).fit(numbers)
         self._levels = LevelEncoder(
-            min_frequency=self.min_frequency, max_categories=self.max_categories, dtype=self.dtype
+            min_frequency=self.min_frequency,
+            max_categories=self.max_categories,
+            high_cardinality=self.high_cardinality,
+            dtype=self.dtype,
         ).fit(levels)
 
         groups: dict[str, list[int]] = {name: [] for name in names}
@@ -233,16 +264,30 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         ValueError
             If the columns, their order or the type of their values differ from those seen in
             `fit`, or if a value is infinite or overflows `dtype`.
+
+        Warns
+        -----
+        UserWarning
+            If values are missing in columns that had no missing values in `fit`.
         """
         check_is_fitted(self)
         X = self._check_table(X, reset=False)
         names = _check_feature_names_in(self)
         columns = dict(zip(names, read_columns(X, names), strict=True))
+        if new := [*self._numbers.newly_missing(columns), *self._levels.newly_missing(columns)]:
+            warn(
+                f"The columns {new} have missing values, but had none during fit. They are encoded "
+                "as far outside the values seen, so that such rows are abnormal. If missing values "
+                "are normal, fit on rows with some of them, or impute them first."
+            )
         blocks = [*self._numbers.transform(columns), *self._levels.transform(columns)]
         with np.errstate(over="ignore"):  # reported below, with the names of the columns
             encoded = np.hstack(blocks, dtype=self.dtype, casting="same_kind")
-        check_overflow(encoded, self.feature_groups_)
-        return encoded
+        too_large = {*self._numbers.beyond_float32(columns)}
+        groups = {name: group for name, group in self.feature_groups_.items() if name in too_large}
+        check_overflow(encoded, groups)
+        limit = np.sqrt(np.finfo(self.dtype).max) / SQUARES_MARGIN
+        return np.clip(encoded, -limit, limit, out=encoded)
 
     def inverse_transform(self, X: MatrixLike) -> Table:
         """Decode rows, encoded by :meth:`transform` or produced by a generator.
@@ -296,7 +341,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
-        is_level = np.array([name in self._levels.names for name in self.feature_groups_])
+        with_levels = {*self._levels.names}
+        is_level = np.array([name in with_levels for name in self.feature_groups_])
         return np.array(
             [
                 *self._numbers.get_feature_names_out(names[~is_level]),
@@ -307,6 +353,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     def _check_table(self, X, reset):
         """Check the shape and the column names; frames stay as they are."""
+        X = fill_masked(X)
         if is_frame(X):
             check_frame(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -335,9 +382,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         features, names = np.asarray(self.categorical_features), names.tolist()
         try:
             if features.dtype.kind in "UOT":
-                features = [names.index(name) for name in features]
+                positions = {name: j for j, name in enumerate(names)}
+                features = [positions[name] for name in features]
             listed[features] = True
-        except (IndexError, ValueError) as error:
+        except (IndexError, KeyError, ValueError) as error:
             raise ValueError(
                 f"categorical_features={self.categorical_features!r} does not match the "
                 f"{len(names)} columns of X, {names}. Pass column names, positions or a boolean "

@@ -4,12 +4,20 @@ import numpy as np
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, StandardScaler
 
-from .._encoding import n_decimals
+from .._encoding import dwarfed_columns, dwarfed_message, n_decimals
 from .._frames import is_missing
+from ..engine.runtime import warn
 from ._piecewise import PiecewiseLinearEncoder
 
 #: Dates and durations are counted in days from the smallest one in the training rows.
 DAY = np.timedelta64(1, "D")
+
+#: A value that is missing in a column without missing values in fit is so many ranges of the column
+#: above its largest value, or has so many times the largest code of a level.
+FAR_OUTSIDE = 10.0
+
+#: Largest number that can be squared.
+MAX_NUMBER = float(np.sqrt(np.finfo(np.float64).max))
 
 #: Largest distance from the first date, in the unit of the column, without an integer overflow.
 MAX_STEPS = 2.0**62
@@ -50,12 +58,15 @@ class NumberEncoder:
         if not columns:
             return self
         numbers = self._to_floats(columns)
-        self._ranges = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
+        self._check_sizes(numbers)
+        self._ranges = low, high = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
+        width = np.where(high > low, high - low, np.fmax(np.abs(high), 1.0))
+        self._far_outside = high + FAR_OUTSIDE * width
         self._decimals = [
             None if name in self._origins else decimals(columns[name].dtype, column)
             for name, column in zip(self.names, numbers.T, strict=True)
         ]
-        # A value that is missing only after fit is imputed without an indicator.
+        # A value that is missing only after fit has no indicator, see `_far_outside`.
         self._indicator = MissingIndicator(error_on_new=False).fit(numbers)
         # The scaler sees arrays, not frames with other names, if frames are the global default.
         self._imputer = SimpleImputer(strategy="median", keep_empty_features=True)
@@ -87,8 +98,45 @@ class NumberEncoder:
         if not self.names:
             return []
         numbers = self._to_floats(columns)
-        scaled = self._scaler.transform(self._imputer.transform(numbers))
-        return [scaled, self._indicator.transform(numbers)]
+        indicators = self._indicator.transform(numbers)
+        numbers = np.where(self._is_newly_missing(numbers), self._far_outside, numbers)
+        with np.errstate(over="ignore"):
+            scaled = self._scaler.transform(self._imputer.transform(numbers))
+        return [scaled, indicators]
+
+    def newly_missing(self, columns):
+        """Names of the columns with missing values that had none in fit."""
+        if not self.names:
+            return []
+        is_new = self._is_newly_missing(self._to_floats(columns)).any(axis=0)
+        return [self.names[j] for j in np.flatnonzero(is_new)]
+
+    def beyond_float32(self, columns):
+        """Names of the columns with numbers that float32 cannot represent."""
+        if not self.names:
+            return []
+        sizes = np.abs(self._to_floats(columns))
+        is_beyond = (sizes > np.finfo(np.float32).max).any(axis=0)
+        return [self.names[j] for j in np.flatnonzero(is_beyond)]
+
+    def _is_newly_missing(self, numbers):
+        """Mask of missing values in columns without missing values in fit."""
+        had_missing = np.isin(np.arange(numbers.shape[1]), self._indicator.features_)
+        return np.isnan(numbers) & ~had_missing
+
+    def _check_sizes(self, numbers):
+        """Reject training rows with numbers next to which all others vanish, or warn of them."""
+        is_too_large = np.abs(numbers) > MAX_NUMBER
+        if is_too_large.any():
+            row, j = np.argwhere(is_too_large)[0]
+            raise ValueError(
+                f"Column {self.names[j]!r} contains {numbers[row, j]:.3g} in row {row}, counted "
+                "from 0, which is too large. Correct the value, drop the row, or replace the value "
+                "by NaN if it is unknown."
+            )
+        dwarfed = dwarfed_columns(numbers, numbers, self.names)
+        if dwarfed and self.numeric != "quantile":
+            warn(dwarfed_message(dwarfed))
 
     def inverse_transform(self, X, clip):
         """Convert output columns, or any finite numbers, to a dict of columns."""

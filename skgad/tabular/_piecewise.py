@@ -10,6 +10,7 @@ from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._encoding import fit_encoding
+from .._frames import fill_masked
 from .._sklearn_compat import (
     Interval,
     Options,
@@ -309,6 +310,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return np.array(names_out, dtype=object)
 
     def _check_table(self, X, reset):
+        X = fill_masked(X)
         X = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
         if np.isnan(X).any():
             raise ValueError(

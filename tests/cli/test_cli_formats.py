@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli_common import (
+    ALAD,
     DETECT,
     FOREST,
     assert_rejected,
@@ -81,6 +82,33 @@ def test_header_of_numbers_raises_a_warning(folder, capsys):
     assert "rows.csv is used as column names, but it contains only numbers: '1', '2.5'" in line
 
 
+def test_blank_lines_are_rows_of_missing_values_with_a_warning(folder, capsys):
+    lines = [f"{i % 7},{i % 5}" for i in range(30)]
+    lines[4] = lines[20] = ""
+    (folder / "blank.csv").write_text("\n".join(["a,b", *lines]))
+    [line] = collect_warnings(capsys, detect_lines, "blank.csv")
+    assert (
+        "2 lines of blank.csv are blank, and are read as rows of missing values: line 6, 22" in line
+    )
+    (folder / "column.csv").write_text("\n".join(["a", *[line[:1] for line in lines]]))
+    assert collect_warnings(capsys, detect_lines, "column.csv") == []
+
+
+@pytest.mark.parametrize("detector", [["Autoencoder", *ALAD], ["IsolationForest"]])
+def test_a_row_of_extreme_numbers_does_not_keep_the_others_from_being_scored(folder, detector):
+    payments().drop(columns=["key", "fraud"]).to_csv("normal.csv", index=False)
+    argv = ["--detector", *detector]
+    assert main(["train", "normal.csv", "--model", "model", *argv]) == 0
+    expected = run("score", "normal.csv", "--model", "model", "--out", "out.csv")
+    new = payments().drop(columns=["key", "fraud"]).astype({"items": float})
+    new.loc[3, ["amount", "items"]] = 1e30
+    new.to_csv("new.csv", index=False)
+    results = run("score", "new.csv", "--model", "model", "--out", "new_out.csv")
+    scores, others = results["anomaly_score"], results.index != 3
+    assert scores[3] == scores.max()
+    np.testing.assert_array_equal(scores[others], expected["anomaly_score"][others])
+
+
 @needs_pyarrow
 def test_parquet_is_read_and_written(folder):
     payments().to_parquet("data.parquet")
@@ -131,6 +159,15 @@ INVALID_FILES = {
     "empty.csv": (b"", "empty.csv is empty"),
     "header.csv": (b"a,b\n", "header.csv has a header but no rows"),
     "ragged.csv": (b"a,b\n1,2\n3,4,5,6\n", "line 3, saw 4"),
+    "short.csv": (b"a,b\n1,2\n3\n4,5\n6\n", "Line 3 of short.csv has 1 cells, .* 2; 1 more lines"),
+    "quoted.csv": (
+        b'a,b\n"1\n\n",2\n3\n',
+        "Line 5 of quoted.csv has 1 cells, but the header has 2",
+    ),
+    "nothing.csv": (b"a,b\n" + 40 * b",\n", "nothing.csv contains no values: lines 2 to 41"),
+    "missing.csv": (b"a\n" + 40 * b'""\n', "missing.csv contains no values: lines 2 to 41"),
+    "blank.csv": (b"a,b\n" + 40 * b"\n", "blank.csv has a header but no rows"),
+    "lines.csv": (40 * b"\n", "lines.csv is empty"),
     "more.csv": (b"a,b\n1,2,3\n4,5,6\n", "Cannot read more.csv as a table separated by ','"),
     "twice.csv": (b"amount,amount\n1,2\n3,4\n", "must be unique, but twice.csv .*'amount'"),
     "bytes.csv": (b"a,b\n\xff\xfe,1\n", "Cannot decode bytes.csv as utf-8.*--encoding latin-1"),

@@ -2,7 +2,18 @@
 
 import pandas as pd
 import pytest
-from cli_common import DETECT, assert_rejected, collect_warnings, detect, payments, payments_folder
+from cli_common import (
+    DETECT,
+    FOREST,
+    assert_rejected,
+    collect_warnings,
+    detect,
+    payments,
+    payments_folder,
+    run,
+)
+
+from skgad.cli import main
 
 folder = pytest.fixture(payments_folder)
 
@@ -32,15 +43,48 @@ def test_categorical_codes_raise_no_warning(folder):
 
 
 @pytest.mark.parametrize("n_repeated", [0, 4])
-def test_keys_used_as_features_raise_a_warning(folder, capsys, n_repeated):
+def test_keys_are_ignored_with_a_warning(folder, capsys, n_repeated):
     names = [f"n{i}" if i >= n_repeated else "n59" for i in range(60)]
     table = payments().assign(name=names)
     table.loc[20:40, "name"] = None
     table.to_csv("keys.csv", index=False)
     lines = collect_warnings(capsys, detect, data="keys.csv")
     unique_share = table["name"].nunique() / table["name"].count()
-    assert len(lines) == (unique_share > 0.9)
-    assert all("Little can be learned from column 'name'" in line for line in lines)
+    is_key = unique_share > 0.9
+    assert len(lines) == is_key
+    assert all("Ignored 'name': nearly every row has a different text" in line for line in lines)
+    assert ("name" in pd.read_csv("out.csv")) == is_key
+
+
+def test_ignored_keys_are_copied_as_they_are_and_accepted_when_scoring(folder, capsys):
+    names = [f"n{i}" for i in range(58)] + ["NA", ""]
+    payments().drop(columns="key").assign(name=names).to_csv("keys.csv", index=False)
+    argv = ["keys.csv", "--ignore", "fraud", *FOREST]
+    [line] = collect_warnings(capsys, main, ["detect", *argv, "--out", "out.csv"])
+    assert "--categorical" in line
+    results = pd.read_csv("out.csv", dtype=str, keep_default_na=False)
+    assert results["name"].tolist() == names
+    collect_warnings(capsys, main, ["train", *argv, "--model", "model"])
+    run("score", "keys.csv", "--model", "model", "--out", "scored.csv")
+    scored = pd.read_csv("scored.csv", dtype=str, keep_default_na=False)
+    assert scored["name"].tolist() == names
+    assert scored["anomaly_score"].tolist() == results["anomaly_score"].tolist()
+
+
+def test_text_of_many_values_is_ignored_unless_it_is_named(folder, capsys):
+    notes = [f"note {i % 300}" for i in range(1200)]
+    payments(1200).assign(note=notes).to_csv("notes.csv", index=False)
+    [line] = collect_warnings(capsys, detect, data="notes.csv")
+    assert "Ignored 'note'" in line
+    detect("--categorical", "note", "--force", data="notes.csv")
+    assert "note" not in pd.read_csv("out.csv")
+
+
+def test_a_key_with_the_name_of_a_result_raises_an_error(folder, capsys):
+    payments().rename(columns={"key": "decision"}).assign(
+        decision=[f"n{i}" for i in range(60)]
+    ).to_csv("data.csv", index=False)
+    assert_rejected(capsys, DETECT, "The results would overwrite 'decision'")
 
 
 def test_dates_with_time_zones_are_read_as_utc(folder):

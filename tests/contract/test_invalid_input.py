@@ -1,5 +1,7 @@
 """Invalid tables, parameters and arguments raise errors that say what to do."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,9 +31,40 @@ def test_numbers_that_are_not_finite_raise_an_error(name, method, make, value, m
     rows = table()
     rows[3, 2] = value
     detector = tiny(name, device=device) if method == "fit" else fitted(name, device)
-    # float64 numbers above the largest float32 overflow in the conversion
-    with pytest.raises(ValueError, match=message), np.errstate(over="ignore"):
+    with pytest.raises(ValueError, match=message):
         getattr(detector, method)(make(rows))
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array, pd.DataFrame, list])
+@pytest.mark.parametrize("value", [1e300, -1e300, np.inf])
+def test_a_number_beyond_float32_is_named(make, value, device):
+    rows = table().astype(float)
+    rows[3, 2] = value
+    message = re.escape(f"{value:.3g} in row 3 of column 2, counted from 0")
+    with pytest.raises(ValueError, match=message):
+        fitted("ALAD", device).score_samples(make(rows))
+
+
+@every_detector
+def test_a_training_row_of_extreme_numbers_is_named(name, device):
+    rows = pd.DataFrame(table().astype(float), columns=list("abcd"))
+    rows.loc[3, "c"] = 1e30
+    message = r"Column 'c' contains 1e\+30 in row 3, counted from 0, but half of its values are"
+    with pytest.raises(ValueError, match=message):
+        tiny(name, device=device).fit(rows)
+
+
+@every_detector
+def test_masked_values_raise_an_error_and_arrays_without_a_mask_are_accepted(name, device):
+    rows = table()
+    masked = np.ma.array(rows, mask=np.zeros(rows.shape, bool))
+    detector = fitted(name, device)
+    expected = detector.score_samples(rows)
+    np.testing.assert_array_equal(detector.score_samples(masked), expected)
+    masked[3, 2] = np.ma.masked
+    for call in (detector.score_samples, tiny(name, device=device).fit):
+        with pytest.raises(ValueError, match=f"NaN, but {name} does not accept missing values"):
+            call(masked)
 
 
 @every_detector

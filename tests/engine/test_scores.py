@@ -109,14 +109,27 @@ class Overflowing(Tug):
         return torch.where(x[..., 0] >= 10, torch.inf, x[..., 0])
 
 
-def test_scores_that_are_not_finite_raise_an_error():
+def test_scores_of_training_rows_that_are_not_finite_raise_an_error():
     ensemble, rows = Ensemble(Overflowing), ROWS.copy()
     rows[3, 0], rows[5, 0] = 10, 12.5
     with pytest.raises(ValueError, match="some training rows are not finite. Scale the features"):
         score_training_rows(ensemble, rows, UNLABELED)
-    message = "scores of 2 of 24 rows are not finite. Their values, up to 12.5 in absolute value"
-    with pytest.raises(ValueError, match=message):
-        score_rows(ensemble, rows)
+
+
+@pytest.mark.parametrize("overflown", [np.inf, -np.inf, np.nan, 1e300])
+def test_scores_that_overflow_are_the_lowest(overflown, monkeypatch):
+    rows = ROWS.copy()
+    rows[3, 0], rows[5, 0] = 10, 12.5
+    ensemble = Ensemble(Tug)
+    expected = score_rows(ensemble, ROWS)
+
+    def score(x):
+        return torch.where(x[..., 0] >= 10, overflown, Ensemble.score(ensemble, x))
+
+    monkeypatch.setattr(ensemble, "score", score)
+    scores = score_rows(ensemble, rows)
+    assert scores[[3, 5]].tolist() == [-np.finfo(np.float32).max] * 2
+    assert_same_bits(np.delete(scores, [3, 5]), np.delete(expected, [3, 5]))
 
 
 def test_images_are_scored_in_smaller_blocks_than_rows(device, monkeypatch):

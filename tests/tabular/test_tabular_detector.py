@@ -90,6 +90,7 @@ def test_unusual_combinations_are_detected():
     assert roc_auc_score(y, detector.score_samples(pd.concat([normal, outliers]))) > 0.8
 
 
+@pytest.mark.filterwarnings("ignore:The columns .* have missing values, but had none")
 def test_unseen_levels_and_new_missing_values_are_scored():
     detector = TabularDetector(FOREST).fit(payments())
     new = payments(5).assign(shop="florist", items=np.nan)
