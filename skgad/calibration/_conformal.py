@@ -55,7 +55,8 @@ class ConformalDetector(BaseThresholdDetector):
         Share or number of the rows to hold out. With `n` held-out rows, the smallest possible
         p-value is ``1 / (n + 1)``.
     random_state : int, RandomState instance or None, default=None
-        Determines which rows are held out.
+        Determines which rows are held out, and seeds every parameter `random_state` of the detector
+        that is None. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -165,8 +166,10 @@ class ConformalDetector(BaseThresholdDetector):
         fit_params = self._route_fit_params(labels, fit_params)
         (X,) = indexable(X)
         known_labels = check_known_labels(labels, _num_samples(X))
-        train, held_out = self._split(known_labels, detector_takes_labels="labels" in fit_params)
-        detector = self._fit_detector(X, train, fit_params)
+        rng = self._random_state()
+        takes_labels = "labels" in fit_params
+        train, held_out = self._split(known_labels, rng, detector_takes_labels=takes_labels)
+        detector = self._fit_detector(X, train, rng, fit_params)
         self.calibration_scores_ = np.sort(normality_scores(detector, _safe_indexing(X, held_out)))
         self.detector_ = detector
         if np.isneginf(self.offset_):
@@ -179,13 +182,13 @@ class ConformalDetector(BaseThresholdDetector):
             )
         return self
 
-    def _split(self, labels, detector_takes_labels):
+    def _split(self, labels, rng, detector_takes_labels):
         """Rows to train on, None for a frozen detector, and rows to hold out."""
         normal = np.flatnonzero(labels == (1 if 1 in labels else 0))
         if isinstance(self.detector, FrozenEstimator):
             return None, normal
         train, held_out = train_test_split(
-            normal, test_size=self.calibration_size, random_state=self.random_state
+            normal, test_size=self.calibration_size, random_state=rng
         )
         others = np.setdiff1d(np.arange(len(labels)), normal)
         if not detector_takes_labels:

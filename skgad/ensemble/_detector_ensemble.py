@@ -10,12 +10,13 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch, TransformerTags, check_scalar, get_tags
+from sklearn.utils import Bunch, TransformerTags, check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._frames import Table, check_table, concat_rows, copy_index, is_frame, match_columns
+from .._random_state import set_random_states
 from .._response import SCORE_METHODS, normality_scores
 from .._sklearn_compat import (
     StrOptions,
@@ -104,6 +105,10 @@ class DetectorEnsemble(
 
     n_jobs : int or None, default=None
         Number of members to fit in parallel. -1 uses all processors.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of every parameter `random_state` of the members that is None. Pass an int for
+        reproducible results.
 
     Attributes
     ----------
@@ -210,6 +215,7 @@ class DetectorEnsemble(
         "combination": [StrOptions({"mean", "max"})],
         "weights": ["array-like", None],
         "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
         **ThresholdMixin._parameter_constraints,
     }
 
@@ -226,6 +232,7 @@ class DetectorEnsemble(
         weights: ArrayLike | None = None,
         contamination: float | Literal["auto"] = "auto",
         n_jobs: int | None = None,
+        random_state: RandomStateLike = None,
     ) -> None:
         self.detectors = detectors
         self.scaling = scaling
@@ -233,6 +240,7 @@ class DetectorEnsemble(
         self.weights = weights
         self.contamination = contamination
         self.n_jobs = n_jobs
+        self.random_state = random_state
 
     @property
     def _named_detectors(self):
@@ -360,9 +368,14 @@ class DetectorEnsemble(
         """
         members, weights = self._check_members()
         params = self._route_fit_params(members, fit_params)
+        unfitted = [clone(detector) for _, detector in members]
+        if self.random_state is not None:
+            rng = check_random_state(self.random_state)
+            for detector in unfitted:
+                set_random_states(detector, rng)
         fits = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_member)(name, clone(detector), X, y, params[name])
-            for name, detector in members
+            delayed(_fit_member)(name, detector, X, y, params[name])
+            for (name, _), detector in zip(members, unfitted, strict=True)
         )
         detectors, scores = zip(*fits, strict=True)
         combine = Combination(scores, self.scaling, self.combination, weights)

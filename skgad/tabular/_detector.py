@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from .._frames import Table, concat_rows, copy_index, is_missing, read_columns
+from .._random_state import set_random_states
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
@@ -72,6 +73,10 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         `inverse_transform` for :meth:`sample` and :meth:`reconstruct`. None means
         :class:`~skgad.preprocessing.TabularEncoder` with default parameters.
 
+    random_state : int, RandomState instance or None, default=None
+        Seed of every parameter `random_state` of the encoder and of the detector that is None. Pass
+        an int for reproducible results.
+
     Attributes
     ----------
     detector_ : object
@@ -98,8 +103,9 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     Notes
     -----
     *A note on design.* This is not a pipeline. A pipeline has neither `sample` nor `reconstruct`,
-    and its `inverse_transform` requires one of every step. If `detector` and `encoder` are given,
-    their parameters can be searched as ``detector__latent_dim`` and ``encoder__numeric``.
+    and its `inverse_transform` requires one of every step. The parameters of `detector` and
+    `encoder` can be searched as ``detector__latent_dim`` and ``encoder__numeric``, also if they are
+    None. A search needs a metric, see :func:`skgad.metrics.get_scorer`.
 
     Examples
     --------
@@ -122,14 +128,48 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "detector": [HasMethods(["fit"]), None],
         "encoder": [HasMethods(["fit", "transform"]), None],
+        "random_state": ["random_state"],
     }
 
     detector_: Any
     encoder_: Any
 
-    def __init__(self, detector: Any = None, *, encoder: Any = None):
+    def __init__(
+        self,
+        detector: Any = None,
+        *,
+        encoder: Any = None,
+        random_state: RandomStateLike = None,
+    ):
         self.detector = detector
         self.encoder = encoder
+        self.random_state = random_state
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this object, of the detector and of the encoder.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name. ``detector__latent_dim`` is a parameter of `detector`, and
+            ``encoder__numeric`` one of `encoder`. If one of them is None, it becomes its default,
+            so that its parameters can be searched.
+
+        Returns
+        -------
+        self : object
+            The detector.
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of a name.
+        """
+        defaults = {"detector": self._detector(), "encoder": self._encoder()}
+        for part, default in defaults.items():
+            if any(name.startswith(f"{part}__") for name in params):
+                params = {part: default, **params}
+        return super().set_params(**params)
 
     def _detector(self):
         return Autoencoder() if self.detector is None else self.detector
@@ -219,6 +259,10 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     def _fit_parts(self, method, X, y, params):
         """Fit clones of the encoder and, with one of its methods, of the detector."""
         encoder, detector = clone(self._encoder()), clone(self._detector())
+        if self.random_state is not None:
+            rng = check_random_state(self.random_state)
+            set_random_states(encoder, rng)
+            set_random_states(detector, rng)
         result = getattr(detector, method)(encoder.fit_transform(X), y, **params)
         self.encoder_, self.detector_ = encoder, detector
         return result
