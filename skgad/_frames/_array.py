@@ -12,6 +12,11 @@ def read_columns(X, names):
     return [infer_objects(column, name) for column, name in zip(X.T, names, strict=True)]
 
 
+def is_categorical(X):
+    """Whether each column has a dtype of categories: no column of an array has."""
+    return [False] * X.shape[1]
+
+
 class Schema:
     """Dtype of an array."""
 

@@ -16,6 +16,10 @@ def read_column(column, name):
     dtype = column.dtype
     if isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype)) or dtype.kind == "b":
         return as_levels(column.to_numpy(dtype=object))
+    if isinstance(dtype, pd.PeriodDtype):
+        # The middle of each period, so that inexact dates are decoded to the same period.
+        middle = column.dt.start_time + (column.dt.end_time - column.dt.start_time) / 2
+        return middle.to_numpy().astype("datetime64[ms]")
     if dtype.kind == "O":
         return infer_objects(column.to_numpy(), name)
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -27,6 +31,11 @@ def read_column(column, name):
             return column.to_numpy(dtype=np.float64, na_value=np.nan)
         return column.to_numpy()
     raise unsupported_dtype(name, dtype)
+
+
+def is_categorical(X):
+    """Whether each column has a dtype of categories."""
+    return [isinstance(dtype, pd.CategoricalDtype) for dtype in X.dtypes]
 
 
 class Schema:
@@ -45,6 +54,8 @@ class Schema:
 
 def make_column(values, dtype):
     """Convert an array to a column."""
+    if isinstance(dtype, np.dtype) and dtype.kind == "O" and values.dtype.kind in "mM":
+        values = values.astype(object)  # those of the standard library
     values = round_to_dtype(values, dtype)
     column = pd.Series(values, dtype=values.dtype)
     if isinstance(dtype, pd.DatetimeTZDtype):

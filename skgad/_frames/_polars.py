@@ -24,6 +24,11 @@ def read_column(column, name):
     raise unsupported_dtype(name, dtype)
 
 
+def is_categorical(X):
+    """Whether each column has a dtype of categories."""
+    return [dtype in (pl.Categorical, pl.Enum) for dtype in X.dtypes]
+
+
 class Schema:
     """Columns and dtypes of a frame."""
 

@@ -47,6 +47,11 @@ def has_dates(X):
     )
 
 
+def is_categorical(X):
+    """Boolean mask of the columns with a dtype of categories."""
+    return np.array(library_of(X).is_categorical(X), dtype=bool)
+
+
 def check_frame(X):
     """Raise an error if a frame is empty or if several of its columns have the same name."""
     duplicates = [name for name, count in Counter(X.columns).items() if count > 1]
