@@ -8,6 +8,10 @@ from skorch.callbacks import Callback
 __all__ = ["WeightAveraging"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class WeightAveraging(Callback):
     """Exponential moving average of the weights, which scoring uses instead of the last weights.
 

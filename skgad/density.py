@@ -19,6 +19,11 @@ from ._typing import FloatArray, MatrixLike, RandomStateLike
 
 __all__ = ["DensityDetector"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 #: Lower bound of a log-density, so that it is finite where the density is zero.
 MIN_LOG_DENSITY = float(np.finfo(np.float32).min)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import joblib
+import torch
 
 import skgad
 
@@ -34,6 +35,7 @@ class Model(TypedDict):
 
 def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> Model:
     """Fit a detector to the features of a table."""
+    use_one_thread()
     excluded = excluded_columns(args)
     X = select_features(table, excluded)
     check_text_features(X, args.categorical, args.decimal)
@@ -53,6 +55,11 @@ def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> M
     )
 
 
+def use_one_thread() -> None:
+    """Compute with one thread: the networks are small, and more threads are slower."""
+    torch.set_num_threads(1)
+
+
 def save_model(model: Model, path: Path) -> None:
     """Save a model to a file."""
     with atomic_write(path) as temporary:
@@ -63,6 +70,7 @@ def load_model(path: Path) -> Model:
     """Load a model saved by this version of skgad."""
     if not path.is_file():
         raise CommandError(f"Model {path} not found. Create it with 'skgad train'.")
+    use_one_thread()
     try:
         model = joblib.load(path)
         version = model["skgad"]

@@ -4,14 +4,12 @@ from argparse import ArgumentParser, Namespace
 
 from ._files import check_output
 from ._messages import Progress
-from ._models import save_model, train_model
 from ._parser import (
     add_common_arguments,
     add_model_argument,
     add_table_arguments,
     add_training_arguments,
 )
-from ._tables import read_training_table
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -25,6 +23,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, progress: Progress) -> None:
     """Train on a table and save the model."""
     check_output(args.model, overwrite=args.force, inputs=[args.data])
+
+    from ._models import save_model, train_model
+    from ._tables import read_training_table
+
     progress.update(f"reading {args.data}")
     table = read_training_table(args)
     model = train_model(table, args, progress)
