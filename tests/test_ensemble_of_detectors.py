@@ -571,3 +571,15 @@ def test_a_seed_makes_the_members_reproducible_and_different():
     assert forests[0].random_state is None
     seeded = [IsolationForest(n_estimators=3, random_state=7)]
     assert DetectorEnsemble(seeded, random_state=0).fit(X).detectors_[0].random_state == 7
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_the_container_of_the_codes_can_be_chosen(library):
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    ensemble = DetectorEnsemble([tiny("ALAD"), ("forest", FOREST)]).fit(X)
+    codes = ensemble.transform(X)
+    framed = ensemble.set_output(transform=library).transform(X)
+    assert type(framed).__module__.startswith(library)
+    assert list(framed.columns) == ensemble.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(framed, codes)
+    assert not hasattr(DetectorEnsemble([FOREST]), "set_output")

@@ -5,6 +5,11 @@ import numpy as np
 from ._values import infer_objects, round_to_dtype
 
 
+def column_names(X):
+    """Positions of the columns, because an array has no names."""
+    return list(range(X.shape[1]))
+
+
 def read_columns(X, names):
     """Return the columns; those of text, booleans and objects as objects."""
     if X.dtype.kind in "iufmM":

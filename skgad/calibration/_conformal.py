@@ -247,8 +247,28 @@ class ConformalDetector(BaseThresholdDetector):
         mask : ndarray of shape (n_samples,), bool
             True for selected rows.
 
+        Warns
+        -----
+        UserWarning
+            If no row is selected because there are too few held-out rows: all of `X` together
+            cannot be selected, or some rows have lower scores than all held-out rows, but more of
+            them would be needed.
+
         Notes
         -----
         To select `k` of `m` rows, at least ``m / (k * fdr) - 1`` rows must be held out.
         """
-        return false_discovery_control(self.p_values(X)) <= fdr
+        p_values = self.p_values(X)
+        is_selected = false_discovery_control(p_values) <= fdr
+        n, m = len(self.calibration_scores_), len(p_values)
+        smallest = 1 / (n + 1)
+        if not is_selected.any() and (smallest > fdr or p_values.min() == smallest):
+            warnings.warn(
+                f"No row is selected, because too few rows were held out: with {n} of them, the "
+                f"smallest possible p-value is {smallest:.3g}, which {m * smallest / fdr:.3g} of "
+                f"the {m} rows would have to reach at fdr={fdr}. Hold out at least "
+                f"{int(np.ceil(m / fdr)) - 1} rows to be able to select a single one, pass fewer "
+                "rows, or increase fdr.",
+                stacklevel=2,
+            )
+        return is_selected

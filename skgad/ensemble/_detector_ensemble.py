@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from .._frames import Table, check_table, concat_rows, copy_index, is_frame, match_columns
 from .._random_state import set_random_states
 from .._response import SCORE_METHODS, normality_scores
+from .._set_output import OptionalTransformMixin
 from .._sklearn_compat import (
     StrOptions,
     _BaseComposition,
@@ -58,7 +59,12 @@ def _some_member_can(method, *kinds):
 
 
 class DetectorEnsemble(
-    ThresholdMixin, MetaEstimatorMixin, OutlierMixin, _BaseComposition, BaseEstimator
+    OptionalTransformMixin,
+    ThresholdMixin,
+    MetaEstimatorMixin,
+    OutlierMixin,
+    _BaseComposition,
+    BaseEstimator,
 ):
     r"""Combine the scores of different outlier detectors.
 
@@ -531,7 +537,8 @@ class DetectorEnsemble(
         codes : ndarray of shape (n_samples, n_codes)
             Codes, in the order of :meth:`get_feature_names_out`.
         """
-        return np.hstack([detector.transform(X) for _, detector in self._encoders()])
+        codes = np.hstack([detector.transform(X) for _, detector in self._encoders()])
+        return self._in_container(codes, X)
 
     @available_if(_some_member_can("transform"))
     def fit_transform(self, X: MatrixLike, y: Any = None, **fit_params: Any) -> NDArray[Any]:

@@ -11,8 +11,17 @@ from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .._frames import Table, concat_rows, copy_index, is_missing, read_columns
+from .._frames import (
+    Table,
+    collect,
+    column_names,
+    concat_rows,
+    copy_index,
+    is_missing,
+    read_columns,
+)
 from .._random_state import set_random_states
+from .._set_output import OptionalTransformMixin
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
@@ -28,7 +37,7 @@ MIN_GENERATED = 100_000
 
 def meet_conditions(table, conditions):
     """Mask of the rows that have given values in some columns."""
-    names = list(getattr(table, "columns", range(table.shape[1])))
+    names = column_names(table)
     if unknown := [name for name in conditions if name not in names]:
         raise ValueError(f"conditions names {unknown}, but the columns are {names}.")
     columns = dict(zip(names, read_columns(table, names), strict=True))
@@ -52,7 +61,7 @@ def _detector_has(method, *, encoder_has=None):
     return check
 
 
-class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class TabularDetector(OptionalTransformMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Outlier detector for tables of numbers, categories and dates with missing values.
 
     The table is encoded, the detector works on the encoded rows, and the rows that it generates
@@ -224,7 +233,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         """
         params = self._routed_params("partial_fit", fit_params)
         if hasattr(self, "detector_"):
-            self.detector_.partial_fit(self.encoder_.transform(X), y, **params)
+            self.detector_.partial_fit(self.encoder_.transform(collect(X)), y, **params)
         else:
             self._fit_parts("partial_fit", X, y, params)
         return self
@@ -263,14 +272,14 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             rng = check_random_state(self.random_state)
             set_random_states(encoder, rng)
             set_random_states(detector, rng)
-        result = getattr(detector, method)(encoder.fit_transform(X), y, **params)
+        result = getattr(detector, method)(encoder.fit_transform(collect(X)), y, **params)
         self.encoder_, self.detector_ = encoder, detector
         return result
 
     def _call(self, method, X, **params):
         """Call a method of the fitted detector on encoded rows."""
         check_is_fitted(self)
-        return getattr(self.detector_, method)(self.encoder_.transform(X), **params)
+        return getattr(self.detector_, method)(self.encoder_.transform(collect(X)), **params)
 
     @available_if(_detector_has("score_samples"))
     def score_samples(self, X: MatrixLike) -> FloatArray:
@@ -332,9 +341,10 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         Returns
         -------
         codes : ndarray of shape (n_samples, n_codes)
-            Output of the detector's `transform` for the encoded rows.
+            Output of the detector's `transform` for the encoded rows. A frame if `set_output`
+            requests one.
         """
-        return self._call("transform", X)
+        return self._in_container(self._call("transform", X), X)
 
     @available_if(_detector_has("transform"))
     def fit_transform(
@@ -460,6 +470,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
         rows : {ndarray, dataframe} of shape (n_samples, n_features)
             Table of the type seen in `fit`. A pandas frame has the index of `X`.
         """
+        X = collect(X)
         rows = self._call("reconstruct", X, kind=kind)
         return copy_index(self.encoder_.inverse_transform(rows), X)
 
@@ -500,7 +511,7 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
             The detector with its new scores and `offset_`.
         """
         check_is_fitted(self)
-        self.detector_.set_score_type(score_type, self.encoder_.transform(X))
+        self.detector_.set_score_type(score_type, self.encoder_.transform(collect(X)))
         return self
 
     @property

@@ -9,7 +9,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._frames import Table, check_frame, is_categorical, is_frame, read_columns, schema_of
+from .._frames import (
+    Table,
+    check_frame,
+    collect,
+    is_categorical,
+    is_frame,
+    read_columns,
+    schema_of,
+)
 from .._sklearn_compat import (
     Interval,
     Options,
@@ -120,9 +128,11 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     -----
     - The output columns are ordered: first the numbers and dates in the order of the table, then
       the cycles of dates, the indicators and the levels.
-    - Pandas and polars frames and arrays are accepted. A column of objects must contain only
-      numbers, only text, only booleans, only dates or only durations. Time zones, units, ordered
-      categories and nullable dtypes are restored when decoding; the index of a frame is not.
+    - Frames of pandas and polars, tables of PyArrow and arrays are accepted. Lazy frames of polars,
+      relations of DuckDB, datasets of PyArrow and paths of Parquet files are read; the last three
+      are decoded to tables of PyArrow. A column of objects must contain only numbers, only text,
+      only booleans, only dates or only durations. Time zones, units, ordered categories and
+      nullable dtypes are restored when decoding; the index of a frame is not.
     - A column of text contains dates if all its values are dates, or dates with times, as ISO 8601
       writes them: 2024-12-31, 2024-12-31T23:59, 2024-12-31 23:59:59.5+01:00. They are decoded to
       text. To treat them as categories, list the column in `categorical_features`, or give it a
@@ -331,7 +341,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         )
 
     def _check_table(self, X, reset):
-        """Check the shape and the column names; frames stay as they are."""
+        """Read the table; check its shape and column names. Frames stay as they are."""
+        X = collect(X)
         if is_frame(X):
             check_frame(X)
             validate_data(self, X, reset=reset, skip_check_array=True)

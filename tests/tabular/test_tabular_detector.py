@@ -174,6 +174,18 @@ def test_codes_can_be_a_frame():
     assert frame.index.equals(X.index)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_the_container_of_the_codes_can_be_chosen(library):
+    X = payments().set_index(pd.Index(range(100, 160)))
+    detector = TabularDetector(tiny("ALAD")).set_output(transform=library)
+    for codes in (detector.fit(X).transform(X), clone(detector).fit_transform(X)):
+        assert isinstance(codes, {"pandas": pd.DataFrame, "polars": pl.DataFrame}[library])
+        assert list(codes.columns) == ["alad0", "alad1"]
+        assert library == "polars" or codes.index.equals(X.index)
+    assert make_pipeline(detector).set_output(transform="default").fit_transform(X).shape == (60, 2)
+    assert not hasattr(TabularDetector(FOREST), "set_output")
+
+
 # -------------------------------------------------------------------------------- available methods
 
 
