@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils._repr_html.estimator import _VisualBlock
+from sklearn.utils._set_output import _SetOutputMixin, _wrap_data_with_container
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_feature_names_in, _check_method_params, _num_samples
 
@@ -41,6 +42,7 @@ __all__ = [
     "RealNotInt",
     "StrOptions",
     "_BaseComposition",
+    "_SetOutputMixin",
     "_VisualBlock",
     "_check_feature_names_in",
     "_check_method_params",
@@ -48,6 +50,7 @@ __all__ = [
     "_name_estimators",
     "_num_samples",
     "_safe_indexing",
+    "_wrap_data_with_container",
     "available_if",
     "check_pandas_support",
     "validate_parameter_constraints",

@@ -23,3 +23,7 @@ __all__ = [
     "randn_like",
     "rows_with",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -41,6 +41,10 @@ class Checkpoint:
     every_n_seconds: float | None = 60.0
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class WeightAveraging(Callback):
     """Exponential moving average of the weights, which scoring uses instead of the last weights.
 

@@ -26,6 +26,11 @@ __all__ = [
     "load_oddbench",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 PathLike: TypeAlias = str | os.PathLike[str]
 
 KDD99_COLUMNS = (

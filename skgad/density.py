@@ -20,6 +20,11 @@ from ._typing import FloatArray, MatrixLike, RandomStateLike
 
 __all__ = ["DensityDetector"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 #: Lower bound of a log-density, so that it is finite where the density is zero.
 MIN_LOG_DENSITY = LOWEST_SCORE
 
@@ -157,6 +162,34 @@ class DensityDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEsti
         self.encoding = encoding
         self.contamination = contamination
         self.random_state = random_state
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this object and of the density estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name. ``estimator__n_components`` is a parameter of `estimator`, which must
+            not be None then.
+
+        Returns
+        -------
+        self : object
+            The detector.
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of a name.
+        """
+        nested = [name for name in params if name.startswith("estimator__")]
+        if nested and params.get("estimator", self.estimator) is None:
+            raise ValueError(
+                f"Cannot set {nested}, because estimator is None: its default depends on the "
+                "training rows. Pass an estimator, for example "
+                "DensityDetector(GaussianMixture(reg_covar=0.01))."
+            )
+        return super().set_params(**params)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: Any = None) -> Self:

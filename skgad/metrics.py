@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def outlier_roc_auc_score(
     y_true: ArrayLike, y_score: ArrayLike, *, pos_label: int | str | None = None
 ) -> float:

@@ -3,3 +3,7 @@
 from .tabular import PiecewiseLinearEncoder, TabularEncoder
 
 __all__ = ["PiecewiseLinearEncoder", "TabularEncoder"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -222,3 +222,11 @@ def test_parameters_of_the_density_can_be_searched():
         cv=3,
     )
     assert search.fit(X).best_params_ == {"estimator__bandwidth": 0.5}
+
+
+def test_parameters_of_the_default_estimator_cannot_be_set():
+    with pytest.raises(ValueError, match="because estimator is None.*Pass an estimator"):
+        DensityDetector().set_params(estimator__n_components=3)
+    detector = DensityDetector().set_params(estimator=MIXTURE, estimator__n_components=3)
+    assert detector.estimator.n_components == 3
+    MIXTURE.set_params(n_components=2)

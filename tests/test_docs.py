@@ -133,6 +133,15 @@ def test_links_of_the_readme_work_outside_of_the_repository():
     assert [name for name in files if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("name", PUBLIC_MODULES)
+def test_public_modules_list_their_public_names_only(name):
+    module = importlib.import_module(name)
+    submodules = {m.split(".")[1] for m in PUBLIC_MODULES if m.startswith(f"{name}.")}
+    version = {"__version__"} if name == "skgad" else set()
+    assert dir(module) == sorted({*module.__all__, *submodules, *version})
+    assert all(hasattr(module, listed) for listed in dir(module))
+
+
 def documented_defaults(thing):
     """Names of parameters with their defaults, as the docstring writes them."""
     for parameter in NumpyDocString(inspect.getdoc(thing))["Parameters"]:

@@ -74,6 +74,7 @@ class Recorder(Column):
         DetectorEnsemble([FOREST, OneClassSVM()], scaling="log_iqr", combination="max"),
         DetectorEnsemble([("gan", tiny("ALAD")), ("forest", FOREST)], scaling="iqr"),
         DetectorEnsemble([TabularDetector(tiny("ALAD")), TabularDetector(tiny("WAE"))]),
+        DetectorEnsemble([IsolationForest(n_estimators=5), IsolationForest(n_estimators=3)]),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -556,3 +557,29 @@ def test_members_learn_from_labels():
         routed = DetectorEnsemble([FOREST, waldo]).fit(X, labels=labels)
     for ensemble in (plain, routed):
         assert_same_bits(ensemble.detectors_[1].score_samples(X), expected)
+
+
+def test_a_seed_makes_the_members_reproducible_and_different():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    forests = [IsolationForest(n_estimators=3), IsolationForest(n_estimators=3)]
+    ensembles = [DetectorEnsemble(forests, random_state=seed).fit(X) for seed in (0, 0, 1)]
+    one, same, other = (ensemble.train_scores_ for ensemble in ensembles)
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+    first, second = ensembles[0].detectors_
+    assert first.random_state != second.random_state
+    assert forests[0].random_state is None
+    seeded = [IsolationForest(n_estimators=3, random_state=7)]
+    assert DetectorEnsemble(seeded, random_state=0).fit(X).detectors_[0].random_state == 7
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_the_container_of_the_codes_can_be_chosen(library):
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    ensemble = DetectorEnsemble([tiny("ALAD"), ("forest", FOREST)]).fit(X)
+    codes = ensemble.transform(X)
+    framed = ensemble.set_output(transform=library).transform(X)
+    assert type(framed).__module__.startswith(library)
+    assert list(framed.columns) == ensemble.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(framed, codes)
+    assert not hasattr(DetectorEnsemble([FOREST]), "set_output")

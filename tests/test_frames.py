@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal as assert_polars_equal
 from scipy import sparse
@@ -32,6 +33,7 @@ MAKE = {
     "array": lambda values: values,
     "pandas": lambda values: pd.DataFrame(values, columns=NAMES),
     "polars": lambda values: pl.DataFrame(values, schema=NAMES),
+    "pyarrow": lambda values: pa.table(dict(zip(NAMES, values.T, strict=True))),
 }
 every_type = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
 
@@ -41,6 +43,8 @@ def assert_tables_equal(one, other):
         pd.testing.assert_frame_equal(one, other)
     elif isinstance(other, pl.DataFrame):
         assert_polars_equal(one, other)
+    elif isinstance(other, pa.Table):
+        assert one.equals(other)
     else:
         np.testing.assert_array_equal(one, other)
 
@@ -165,7 +169,8 @@ def test_columns_are_matched_by_name_or_position(make):
     X = make(VALUES)
     assert_tables_equal(match_columns(-VALUES, X, name="background"), make(-VALUES))
     if is_frame(X):
-        assert_tables_equal(match_columns(X[["b", "a"]], X, name="background"), X)
+        swapped = X.select(["b", "a"]) if isinstance(X, pa.Table) else X[["b", "a"]]
+        assert_tables_equal(match_columns(swapped, X, name="background"), X)
         assert_tables_equal(match_columns(X, VALUES, name="background"), VALUES)
     with pytest.raises(ValueError, match="X has 2 columns, but the background has 1"):
         match_columns(VALUES[:, :1], X, name="background")

@@ -15,6 +15,9 @@ from packaging.version import Version
 
 import skgad
 
+#: Packages that take long to import.
+HEAVY = {"joblib", "matplotlib", "numpy", "pandas", "polars", "scipy", "sklearn", "skorch", "torch"}
+
 #: Imports the package in a new interpreter, and prints what that has changed.
 IMPORT = """
 import json, random, sys
@@ -27,6 +30,8 @@ def state():
     return generators(), torch.get_num_threads(), torch.get_default_dtype()
 before, modules = state(), heavy & set(sys.modules)
 import skgad
+for name in skgad.__all__:
+    getattr(skgad, name)
 print(json.dumps({
     'state is the same': state() == before, 'modules': [*(heavy & set(sys.modules) - modules)]
 }))
@@ -78,6 +83,47 @@ def test_import_prints_nothing_and_leaves_the_generators_alone(imported):
 
 def test_import_loads_nothing_that_the_dependencies_do_not(imported):
     assert json.loads(imported.splitlines()[-1])["modules"] == []
+
+
+def modules_after(code):
+    """Heavy packages that a new interpreter has imported after some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+def test_import_loads_nothing_until_a_name_is_used():
+    assert modules_after("import skgad; skgad.__version__; dir(skgad)") == set()
+    used = modules_after("import skgad; skgad.metrics.get_scorer('outlier_roc_auc')")
+    assert "sklearn" in used
+    assert not {"matplotlib", "skorch", "torch"} & used
+    assert "torch" in modules_after("from skgad import ALAD")
+
+
+def test_names_and_public_modules_are_attributes_of_the_package():
+    code = "import skgad; from skgad import *; ALAD, skgad.Game, skgad.ensemble.DetectorEnsemble"
+    assert "torch" in modules_after(code)
+    with pytest.raises(AttributeError, match="module 'skgad' has no attribute 'alad'"):
+        skgad.alad  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'Alad'"):
+        from skgad import Alad  # noqa: F401
+
+
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["detect", "--help"], ["detect"], ["guess"]], ids=str
+)
+def test_help_and_wrong_arguments_of_the_command_line_load_nothing(argv):
+    code = f"""
+from contextlib import redirect_stdout, suppress
+from skgad.cli import main
+with redirect_stdout(None), suppress(SystemExit):
+    main({argv})
+"""
+    assert modules_after(code) == set()
 
 
 def test_every_dependency_is_pinned():

@@ -5,11 +5,21 @@ import numpy as np
 from ._values import infer_objects, round_to_dtype
 
 
+def column_names(X):
+    """Positions of the columns, because an array has no names."""
+    return list(range(X.shape[1]))
+
+
 def read_columns(X, names):
     """Return the columns; those of text, booleans and objects as objects."""
     if X.dtype.kind in "iufmM":
         return list(X.T)
     return [infer_objects(column, name) for column, name in zip(X.T, names, strict=True)]
+
+
+def is_categorical(X):
+    """Whether each column has a dtype of categories: no column of an array has."""
+    return [False] * X.shape[1]
 
 
 class Schema:

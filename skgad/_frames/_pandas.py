@@ -1,9 +1,21 @@
 """Frames of pandas."""
 
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
 
 from ._values import as_levels, infer_objects, round_to_dtype, unsupported_dtype
+
+
+def column_names(X):
+    """Names of the columns."""
+    return list(X.columns)
+
+
+def select_columns(X, names):
+    """Frame with some of the columns."""
+    return X[names]
 
 
 def read_columns(X, names):
@@ -14,8 +26,14 @@ def read_columns(X, names):
 def read_column(column, name):
     """Convert a column to an array."""
     dtype = column.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        return pyarrow().read_column(pyarrow().from_pandas(column), name)
     if isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype)) or dtype.kind == "b":
         return as_levels(column.to_numpy(dtype=object))
+    if isinstance(dtype, pd.PeriodDtype):
+        # The middle of each period, so that inexact dates are decoded to the same period.
+        middle = column.dt.start_time + (column.dt.end_time - column.dt.start_time) / 2
+        return middle.to_numpy().astype("datetime64[ms]")
     if dtype.kind == "O":
         return infer_objects(column.to_numpy(), name)
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -27,6 +45,20 @@ def read_column(column, name):
             return column.to_numpy(dtype=np.float64, na_value=np.nan)
         return column.to_numpy()
     raise unsupported_dtype(name, dtype)
+
+
+def is_categorical(X):
+    """Whether each column has a dtype of categories."""
+    return [
+        isinstance(dtype, pd.CategoricalDtype)
+        or (isinstance(dtype, pd.ArrowDtype) and pyarrow().is_dictionary(dtype.pyarrow_dtype))
+        for dtype in X.dtypes
+    ]
+
+
+def pyarrow():
+    """Functions for columns with the dtypes of PyArrow."""
+    return import_module("._pyarrow", __package__)
 
 
 class Schema:
@@ -92,6 +124,11 @@ def dtype_from_state(state):
 
 def make_column(values, dtype):
     """Convert an array to a column."""
+    if isinstance(dtype, pd.ArrowDtype):
+        values = pyarrow().make_column(values, dtype.pyarrow_dtype)
+        return pd.Series(pd.arrays.ArrowExtensionArray(values))
+    if isinstance(dtype, np.dtype) and dtype.kind == "O" and values.dtype.kind in "mM":
+        values = values.astype(object)  # those of the standard library
     values = round_to_dtype(values, dtype)
     column = pd.Series(values, dtype=values.dtype)
     if isinstance(dtype, pd.DatetimeTZDtype):

@@ -6,6 +6,16 @@ import polars as pl
 from ._values import as_levels, round_to_dtype, unsupported_dtype
 
 
+def column_names(X):
+    """Names of the columns."""
+    return list(X.columns)
+
+
+def select_columns(X, names):
+    """Frame with some of the columns."""
+    return X[names]
+
+
 def read_columns(X, names):
     """Convert the columns to arrays."""
     return [read_column(column, name) for column, name in zip(X, names, strict=True)]
@@ -22,6 +32,11 @@ def read_column(column, name):
     if dtype in (pl.Date, pl.Datetime, pl.Duration):
         return column.to_numpy()
     raise unsupported_dtype(name, dtype)
+
+
+def is_categorical(X):
+    """Whether each column has a dtype of categories."""
+    return [dtype in (pl.Categorical, pl.Enum) for dtype in X.dtypes]
 
 
 class Schema:

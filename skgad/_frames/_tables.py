@@ -1,5 +1,6 @@
 """Functions for tables of all kinds."""
 
+import os
 import sys
 from collections import Counter
 from importlib import import_module
@@ -15,29 +16,58 @@ from ._values import fill_masked
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+    import pyarrow as pa
 
 #: A table that the package returns, of the type that the user passed.
-Table: TypeAlias = "NDArray[Any] | pd.DataFrame | pl.DataFrame"
+Table: TypeAlias = "NDArray[Any] | pd.DataFrame | pl.DataFrame | pa.Table"
 
-FRAME_LIBRARIES = ("pandas", "polars")
+#: Name of the class of frames in each library.
+FRAMES = {"pandas": "DataFrame", "polars": "DataFrame", "pyarrow": "Table"}
+
+
+def is_instance(X, module, name):
+    """Whether `X` is an instance of a class of a module, which is imported if that is the case."""
+    cls = getattr(sys.modules.get(module), name, None)
+    return cls is not None and isinstance(X, cls)
 
 
 def library_of(X):
     """Module that implements the functions below for the type of a table."""
-    for name in FRAME_LIBRARIES:
-        library = sys.modules.get(name)  # imported, if the user has a frame of it
-        if library is not None and isinstance(X, library.DataFrame):
-            return import_module(f"._{name}", __package__)
+    for library, name in FRAMES.items():
+        if is_instance(X, library, name):
+            return import_module(f"._{library}", __package__)
     return _array
 
 
 def is_frame(X):
-    """Whether a table is a pandas or polars frame."""
+    """Whether a table is a frame of pandas or polars, or a table of PyArrow."""
     return library_of(X) is not _array
+
+
+def collect(X):
+    """Read a table that is not in memory; anything else is returned as it is.
+
+    A path of Parquet files, a dataset of PyArrow and a relation of DuckDB become a PyArrow table. A
+    lazy frame of polars becomes a frame.
+    """
+    if isinstance(X, (str, os.PathLike)):
+        X = import_module("pyarrow.dataset").dataset(X, format="parquet")
+    if is_instance(X, "pyarrow.dataset", "Dataset"):
+        return X.to_table()
+    if is_instance(X, "duckdb", "DuckDBPyRelation"):
+        return X.to_arrow_table()
+    return X.collect() if is_instance(X, "polars", "LazyFrame") else X
+
+
+def column_names(X):
+    """Names of the columns, or their positions in an array."""
+    return list(library_of(X).column_names(X))
 
 
 def has_dates(X):
     """Whether an array, or a column of a frame of any library, contains dates or durations."""
+    if is_instance(X, "pyarrow", "Table"):
+        return library_of(X).has_dates(X)
     if isinstance(X, np.ndarray):
         dtypes = [X.dtype]
     else:
@@ -48,9 +78,14 @@ def has_dates(X):
     )
 
 
+def is_categorical(X):
+    """Boolean mask of the columns with a dtype of categories."""
+    return np.array(library_of(X).is_categorical(X), dtype=bool)
+
+
 def check_frame(X):
     """Raise an error if a frame is empty or if several of its columns have the same name."""
-    duplicates = [name for name, count in Counter(X.columns).items() if count > 1]
+    duplicates = [name for name, count in Counter(column_names(X)).items() if count > 1]
     if duplicates:
         raise ValueError(
             f"The columns of a data frame must have different names, but several are named "
@@ -150,10 +185,11 @@ def match_columns(table, X, *, name):
         raise ValueError(
             f"X is a {type(X)}, but the {name} is a {type(table)}. Pass frames of the same library."
         )
-    missing = [column for column in X.columns if column not in table.columns]
+    names, found = column_names(X), column_names(table)
+    missing = [name for name in names if name not in found]
     if missing:
         raise ValueError(f"The {name} does not have the columns {missing} of X.")
-    return table[list(X.columns)]
+    return library_of(table).select_columns(table, names)
 
 
 def concat_rows(tables):

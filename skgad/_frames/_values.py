@@ -1,5 +1,6 @@
 """Values of one column, whatever the library of its table."""
 
+import datetime as dt
 import re
 import sys
 from decimal import Decimal
@@ -25,7 +26,7 @@ def as_levels(values):
 
 
 def infer_objects(values, name):
-    """Convert a column of objects to float64 if it contains numbers; keep text and booleans."""
+    """Convert a column of objects to numbers, dates or durations; keep text and booleans."""
     levels = as_levels(values)
     types = set(map(type, levels)) - {type(None)}
     if all(issubclass(one, str) for one in types):
@@ -35,11 +36,17 @@ def infer_objects(values, name):
         return levels
     if not booleans and all(issubclass(one, (Real, Decimal)) for one in types):
         return levels.astype(np.float64)
+    if all(one is dt.date for one in types):
+        return levels.astype("datetime64[D]")
+    if all(issubclass(one, dt.date) for one in types) and not any(map(has_time_zone, levels)):
+        return levels.astype("datetime64[us]")
+    if all(issubclass(one, dt.timedelta) for one in types):
+        return levels.astype("timedelta64[us]")
     found = " and ".join(sorted(one.__name__ for one in types))
     raise TypeError(
         f"Column {name!r} has dtype object and contains {found}. Such a column must contain only "
-        "numbers, only text or only booleans. Convert it, for example dates with "
-        "pandas.to_datetime, or drop it."
+        "numbers, only text, only booleans, only durations, or only dates without time zones. "
+        "Convert it, for example dates with pandas.to_datetime(..., utc=True), or drop it."
     )
 
 
@@ -61,6 +68,11 @@ def fill_masked(X: Any) -> Any:
     values = X.data.astype(object)
     values[X.mask] = None
     return values
+
+
+def has_time_zone(value):
+    """Whether a date of the standard library has a time zone."""
+    return getattr(value, "tzinfo", None) is not None
 
 
 def unsupported_dtype(name, dtype):

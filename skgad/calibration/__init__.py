@@ -4,3 +4,7 @@ from ._calibrated import CalibratedDetector
 from ._conformal import ConformalDetector
 
 __all__ = ["CalibratedDetector", "ConformalDetector"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,15 +8,16 @@ from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._frames import fill_masked
+from .._random_state import set_random_states
 from .._response import normality_scores
 from .._sklearn_compat import HasMethods, Interval, _check_method_params, _safe_indexing
 from .._threshold import DecisionMixin
-from .._typing import FloatArray, MatrixLike
+from .._typing import FloatArray, MatrixLike, RandomStateLike
 
 
 class BaseThresholdDetector(DecisionMixin, OutlierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -38,6 +39,7 @@ class BaseThresholdDetector(DecisionMixin, OutlierMixin, MetaEstimatorMixin, Bas
         "random_state": ["random_state"],
     }
 
+    random_state: RandomStateLike
     detector_: BaseEstimator
 
     @property
@@ -93,12 +95,18 @@ class BaseThresholdDetector(DecisionMixin, OutlierMixin, MetaEstimatorMixin, Bas
             return {**fit_params, "labels": labels}
         return fit_params
 
-    def _fit_detector(self, X, train, fit_params):
+    def _random_state(self):
+        """Generator of this fit, or None if there is no seed."""
+        return None if self.random_state is None else check_random_state(self.random_state)
+
+    def _fit_detector(self, X, train, rng, fit_params):
         """Fit a clone of the detector to the rows `train`, or to all rows if it is None."""
         if isinstance(self.detector, FrozenEstimator):
             return self.detector
         fit_params = _check_method_params(X, fit_params, train)
-        return clone(self.detector).fit(fill_masked(_safe_indexing(X, train)), **fit_params)
+        detector = clone(self.detector)
+        set_random_states(detector, rng)
+        return detector.fit(fill_masked(_safe_indexing(X, train)), **fit_params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -77,7 +77,8 @@ class CalibratedDetector(BaseThresholdDetector):
     n_thresholds : int, default=200
         Number of thresholds to try, if the known outliers have more distinct scores than that.
     random_state : int, RandomState instance or None, default=None
-        Determines which rows are held out.
+        Determines which rows are held out, and seeds every parameter `random_state` of the detector
+        that is None. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -198,8 +199,9 @@ class CalibratedDetector(BaseThresholdDetector):
         """
         fit_params = self._route_fit_params(labels, fit_params)
         (X,) = indexable(X)
+        rng = self._random_state()
         if labels is None:
-            detector = self._fit_detector(X, None, fit_params)
+            detector = self._fit_detector(X, None, rng, fit_params)
             offset = decision_threshold(detector, X)
             if offset is None:
                 raise ValueError(
@@ -209,8 +211,8 @@ class CalibratedDetector(BaseThresholdDetector):
             fitted = {"offset_": offset}
         else:
             known_labels = check_known_labels(labels, _num_samples(X), allow_only_outliers=True)
-            train, held_out, weights = self._split(known_labels)
-            detector = self._fit_detector(X, train, fit_params)
+            train, held_out, weights = self._split(known_labels, rng)
+            detector = self._fit_detector(X, train, rng, fit_params)
             scores = normality_scores(detector, _safe_indexing(X, held_out))
             y_true = known_labels[held_out].astype(int)  # int8 may overflow in a custom metric
             fitted = self._calibrate(scores, y_true, weights)
@@ -220,7 +222,7 @@ class CalibratedDetector(BaseThresholdDetector):
         self.__dict__.update(fitted, detector_=detector)
         return self
 
-    def _split(self, labels):
+    def _split(self, labels, rng):
         """Rows to train on, rows to hold out, and the weights of the latter."""
         inliers, outliers = np.flatnonzero(labels == 1), np.flatnonzero(labels == -1)
         if len(outliers) == 0 or len(inliers) < 2:
@@ -232,7 +234,7 @@ class CalibratedDetector(BaseThresholdDetector):
         held_out_inliers = inliers
         if not isinstance(self.detector, FrozenEstimator):
             _, held_out_inliers = train_test_split(
-                inliers, test_size=self.calibration_size, random_state=self.random_state
+                inliers, test_size=self.calibration_size, random_state=rng
             )
         held_out = np.sort(np.concatenate([held_out_inliers, outliers]))
         weights = np.where(labels[held_out] == 1, len(inliers) / len(held_out_inliers), 1.0)

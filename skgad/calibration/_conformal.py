@@ -55,7 +55,8 @@ class ConformalDetector(BaseThresholdDetector):
         Share or number of the rows to hold out. With `n` held-out rows, the smallest possible
         p-value is ``1 / (n + 1)``.
     random_state : int, RandomState instance or None, default=None
-        Determines which rows are held out.
+        Determines which rows are held out, and seeds every parameter `random_state` of the detector
+        that is None. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -165,8 +166,10 @@ class ConformalDetector(BaseThresholdDetector):
         fit_params = self._route_fit_params(labels, fit_params)
         (X,) = indexable(X)
         known_labels = check_known_labels(labels, _num_samples(X))
-        train, held_out = self._split(known_labels, detector_takes_labels="labels" in fit_params)
-        detector = self._fit_detector(X, train, fit_params)
+        rng = self._random_state()
+        takes_labels = "labels" in fit_params
+        train, held_out = self._split(known_labels, rng, detector_takes_labels=takes_labels)
+        detector = self._fit_detector(X, train, rng, fit_params)
         self.calibration_scores_ = np.sort(normality_scores(detector, _safe_indexing(X, held_out)))
         self.detector_ = detector
         if np.isneginf(self.offset_):
@@ -179,13 +182,13 @@ class ConformalDetector(BaseThresholdDetector):
             )
         return self
 
-    def _split(self, labels, detector_takes_labels):
+    def _split(self, labels, rng, detector_takes_labels):
         """Rows to train on, None for a frozen detector, and rows to hold out."""
         normal = np.flatnonzero(labels == (1 if 1 in labels else 0))
         if isinstance(self.detector, FrozenEstimator):
             return None, normal
         train, held_out = train_test_split(
-            normal, test_size=self.calibration_size, random_state=self.random_state
+            normal, test_size=self.calibration_size, random_state=rng
         )
         others = np.setdiff1d(np.arange(len(labels)), normal)
         if not detector_takes_labels:
@@ -244,8 +247,28 @@ class ConformalDetector(BaseThresholdDetector):
         mask : ndarray of shape (n_samples,), bool
             True for selected rows.
 
+        Warns
+        -----
+        UserWarning
+            If no row is selected because there are too few held-out rows: all of `X` together
+            cannot be selected, or some rows have lower scores than all held-out rows, but more of
+            them would be needed.
+
         Notes
         -----
         To select `k` of `m` rows, at least ``m / (k * fdr) - 1`` rows must be held out.
         """
-        return false_discovery_control(self.p_values(X)) <= fdr
+        p_values = self.p_values(X)
+        is_selected = false_discovery_control(p_values) <= fdr
+        n, m = len(self.calibration_scores_), len(p_values)
+        smallest = 1 / (n + 1)
+        if not is_selected.any() and (smallest > fdr or p_values.min() == smallest):
+            warnings.warn(
+                f"No row is selected, because too few rows were held out: with {n} of them, the "
+                f"smallest possible p-value is {smallest:.3g}, which {m * smallest / fdr:.3g} of "
+                f"the {m} rows would have to reach at fdr={fdr}. Hold out at least "
+                f"{int(np.ceil(m / fdr)) - 1} rows to be able to select a single one, pass fewer "
+                "rows, or increase fdr.",
+                stacklevel=2,
+            )
+        return is_selected

@@ -4,6 +4,9 @@ Each command is a module: `_detect`, `_train`, `_score` and `_sample`. They read
 (`_tables`, `_formats`) and its labels (`_labels`), train or load a model (`_models`,
 `_detectors`), and write results (`_results`, `_reasons`, `_files`).
 
+A command imports what it needs when it runs, and checks its files first. So help and errors in the
+arguments need neither torch nor scikit-learn, which take seconds to import.
+
 The evaluation goes to stdout and all messages to stderr. The exit code is 0, 2 after an error, 130
 after Ctrl-C or 143 after SIGTERM.
 """
@@ -14,8 +17,6 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-
-import torch
 
 from . import _detect, _sample, _score, _train
 from ._messages import CommandError, Progress, describe_error, one_line_warnings, print_message
@@ -44,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             args = make_parser(COMMANDS).parse_args(argv)
             verbose = args.verbose
             progress.enabled |= verbose
-            torch.set_num_threads(1)  # the networks are small, and more threads are slower
             args.run(args, progress)
         return 0
     except KeyboardInterrupt:

@@ -4,17 +4,13 @@ from argparse import ArgumentParser, Namespace
 
 from ._files import check_output
 from ._formats import check_format
-from ._labels import read_labels
 from ._messages import Progress
-from ._models import train_model
 from ._parser import (
     add_common_arguments,
     add_results_arguments,
     add_table_arguments,
     add_training_arguments,
 )
-from ._results import check_copied_columns, write_results
-from ._tables import excluded_columns, read_training_table
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -29,6 +25,12 @@ def run(args: Namespace, progress: Progress) -> None:
     """Train on a table and score its rows."""
     check_output(args.out, overwrite=args.force, inputs=[args.data])
     check_format(args.out)
+
+    from ._labels import read_labels
+    from ._models import train_model
+    from ._results import check_copied_columns, write_results
+    from ._tables import excluded_columns, read_training_table
+
     progress.update(f"reading {args.data}")
     table = read_training_table(args)
     check_copied_columns(excluded_columns(args), args)  # with those that look like keys

@@ -1,44 +1,33 @@
 """The detectors of the command line, and how their parameters are set."""
 
-import inspect
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any
-
-from sklearn.base import OutlierMixin
-from sklearn.ensemble import IsolationForest
-from sklearn.neighbors import LocalOutlierFactor
-from sklearn.svm import OneClassSVM
+from collections.abc import Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import skgad
 
-from ..density import DensityDetector
-from ..neighbors import KNeighborsDetector
-from ..preprocessing import TabularEncoder
 from ._messages import CommandError, Progress
 
+if TYPE_CHECKING:
+    from sklearn.base import OutlierMixin
 
-def _skgad_detectors():
-    """Public detectors of skgad, by name."""
-    public = {name: getattr(skgad, name) for name in skgad.__all__}
-    return {
-        name: cls
-        for name, cls in public.items()
-        if inspect.isclass(cls)
-        and issubclass(cls, skgad.BaseDetector)
-        and not inspect.isabstract(cls)
-    }
+#: Names of the package that are no detectors.
+OTHERS = {"BaseDetector", "ConvNet", "Game", "MLP", "TabularDetector"}
 
-
-#: Functions that make a detector with default parameters, by name.
-DETECTORS: dict[str, Callable[[], OutlierMixin]] = {
-    **_skgad_detectors(),
-    "DensityDetector": DensityDetector,
-    "KNeighborsDetector": KNeighborsDetector,
-    "IsolationForest": IsolationForest,
-    "LocalOutlierFactor": partial(LocalOutlierFactor, novelty=True),
-    "OneClassSVM": OneClassSVM,
+#: Module of each detector, by the name of its class. They are imported by `detector_class`.
+DETECTORS = {
+    **dict.fromkeys([name for name in skgad.__all__ if name not in OTHERS], "skgad"),
+    "DensityDetector": "skgad.density",
+    "KNeighborsDetector": "skgad.neighbors",
+    "IsolationForest": "sklearn.ensemble",
+    "LocalOutlierFactor": "sklearn.neighbors",
+    "OneClassSVM": "sklearn.svm",
 }
+
+
+def detector_class(name: str) -> "type[OutlierMixin]":
+    """Import the class of a detector, whose name is a key of `DETECTORS`."""
+    return getattr(import_module(DETECTORS[name]), name)
 
 
 def make_detector(
@@ -48,7 +37,7 @@ def make_detector(
     contamination: float | None,
     random_state: int,
     progress: Progress,
-) -> skgad.TabularDetector:
+) -> "skgad.TabularDetector":
     """Make a detector for tables.
 
     Parameters
@@ -73,14 +62,17 @@ def make_detector(
     detector : TabularDetector
         The detector, not fitted.
     """
-    detector = skgad.TabularDetector(DETECTORS[name](), encoder=TabularEncoder())
+    from ._training_progress import TrainingProgress
+
+    defaults = {"novelty": True} if name == "LocalOutlierFactor" else {}
+    detector = skgad.TabularDetector(detector_class(name)(**defaults))
     valid, params = detector.detector.get_params(), dict(parameters)
     if contamination is not None:
         params["contamination"] = contamination
     if "random_state" in valid:
         params.setdefault("random_state", random_state)
     if "callbacks" in valid:
-        params.setdefault("callbacks", [progress])
+        params.setdefault("callbacks", [TrainingProgress(progress)])
     for param, value in params.items():
         prefix = "" if param.startswith("encoder__") else "detector__"
         try:

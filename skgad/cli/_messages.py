@@ -5,17 +5,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from skorch.callbacks import Callback
-
 
 class CommandError(Exception):
     """An error that the user can fix, reported in one line without a traceback."""
 
 
-class Progress(Callback):
+class Progress:
     """A line on stderr that shows the current step and is overwritten by the next one.
-
-    It is also a callback of the networks, to show the epochs of the training.
 
     Parameters
     ----------
@@ -37,15 +33,6 @@ class Progress(Callback):
     def _write(self, text, end):
         if self.enabled:
             print(f"\r{text:<72}", end=end, file=sys.stderr, flush=True)
-
-    def on_epoch_end(self, net, **kwargs):
-        """Show the number of the epoch."""
-        self.update(f"training: epoch {len(net.history)} of {net.max_epochs}")
-
-    def on_train_end(self, net, **kwargs):
-        """Pass on Ctrl-C, after which the detector would otherwise use what it has learned."""
-        if net.interrupted_:
-            raise KeyboardInterrupt
 
     def __getstate__(self):
         """Disable progress in saved models."""

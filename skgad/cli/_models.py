@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
+import torch
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
@@ -44,6 +45,7 @@ class Model(TypedDict):
 
 def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> Model:
     """Fit a detector to the features of a table."""
+    use_one_thread()
     excluded = excluded_columns(args)
     X = select_features(table, excluded)
     check_text_features(X, args.categorical, args.decimal)
@@ -66,6 +68,11 @@ def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> M
     return Model(detector=detector, background=background, ignored=excluded)
 
 
+def use_one_thread() -> None:
+    """Compute with one thread: the networks are small, and more threads are slower."""
+    torch.set_num_threads(1)
+
+
 def save_model(model: Model, path: Path) -> None:
     """Save a model to a file, in which the background rows are arrays."""
     background = model["background"]
@@ -77,6 +84,7 @@ def load_model(path: Path) -> Model:
     """Load a model without running code that the file contains."""
     if not path.is_file():
         raise CommandError(f"Model {path} not found. Create it with 'skgad train'.")
+    use_one_thread()
     content = load(path, trusted=TREES)
     try:
         rows = content["background"]

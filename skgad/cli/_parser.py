@@ -11,7 +11,9 @@ import skgad
 
 from ._detectors import DETECTORS
 from ._messages import CommandError, Progress
-from ._reasons import N_REASONS
+
+#: Number of columns that are given as reasons for an outlier.
+N_REASONS = 3
 
 
 class Command(Protocol):

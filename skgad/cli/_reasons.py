@@ -10,11 +10,11 @@ from .._typing import FloatArray
 from ..inspection import explain
 from ._messages import CommandError, Progress
 from ._models import Model
+from ._parser import N_REASONS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-N_REASONS = 3
 REASON_COLUMNS = [
     f"{name}_{rank}" for rank in range(1, N_REASONS + 1) for name in ("reason", "contribution")
 ]

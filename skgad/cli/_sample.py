@@ -2,11 +2,10 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ._detectors import DETECTORS
+from ._detectors import DETECTORS, detector_class
 from ._files import check_output
 from ._formats import check_format, write_table
 from ._messages import CommandError, Progress
-from ._models import load_model
 from ._parser import add_common_arguments, add_model_argument, add_sample_arguments
 
 
@@ -21,9 +20,12 @@ def run(args: Namespace, progress: Progress) -> None:
     """Sample new rows from a saved model."""
     check_output(args.out, overwrite=args.force, inputs=[args.model])
     check_format(args.out)
+
+    from ._models import load_model
+
     detector = load_model(args.model)["detector"]
     if not hasattr(detector, "sample"):
-        generative = [name for name, make in DETECTORS.items() if hasattr(make, "sample")]
+        generative = [name for name in DETECTORS if hasattr(detector_class(name), "sample")]
         raise CommandError(
             f"{type(detector.detector_).__name__} cannot sample rows. Train one of "
             f"{', '.join(generative)}."

@@ -4,17 +4,13 @@ from argparse import ArgumentParser, Namespace
 
 from ._files import check_output
 from ._formats import check_format
-from ._labels import read_labels
 from ._messages import Progress
-from ._models import load_model
 from ._parser import (
     add_common_arguments,
     add_model_argument,
     add_results_arguments,
     add_table_arguments,
 )
-from ._results import check_copied_columns, write_results
-from ._tables import read_scoring_table
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -29,6 +25,12 @@ def run(args: Namespace, progress: Progress) -> None:
     """Score the rows of a table with a saved model."""
     check_output(args.out, overwrite=args.force, inputs=[args.data, args.model])
     check_format(args.out)
+
+    from ._labels import read_labels
+    from ._models import load_model
+    from ._results import check_copied_columns, write_results
+    from ._tables import read_scoring_table
+
     model = load_model(args.model)
     progress.update(f"reading {args.data}")
     table = read_scoring_table(args, model["background"], model["ignored"])

@@ -4,7 +4,6 @@ from argparse import ArgumentParser, Namespace
 
 from ._files import check_output
 from ._messages import CommandError, Progress
-from ._models import save_model, train_model
 from ._parser import (
     add_checkpoint_argument,
     add_common_arguments,
@@ -12,7 +11,6 @@ from ._parser import (
     add_table_arguments,
     add_training_arguments,
 )
-from ._tables import read_training_table
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,6 +29,10 @@ def run(args: Namespace, progress: Progress) -> None:
         if args.checkpoint.resolve() == args.model.resolve():
             raise CommandError("--checkpoint and --model are the same file. Pass two files.")
         args.set.append(("checkpoint", args.checkpoint))
+
+    from ._models import save_model, train_model
+    from ._tables import read_training_table
+
     progress.update(f"reading {args.data}")
     table = read_training_table(args)
     model = train_model(table, args, progress)

@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
-from .._frames import fill_masked, has_dates
+from .._frames import collect, fill_masked, has_dates
 from ..networks._build import image_shape
 from .data import Items
 
@@ -47,6 +47,7 @@ def check_table(estimator, X, *, reset):
         if reset and items.shape[0] < 2:
             raise ValueError(f"{name} requires at least 2 items, but the Dataset has 1.")
         return validate_data(estimator, items, reset=reset, skip_check_array=True)
+    X = collect(X)
     X = fill_masked(X.numpy(force=True) if torch.is_tensor(X) else X)
     not_numeric = (
         f"{name} requires a numeric table, but {{}}. Encode other columns first, for example with "

@@ -10,7 +10,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch, TransformerTags, check_scalar, get_tags
+from sklearn.utils import Bunch, TransformerTags, check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
@@ -24,7 +24,9 @@ from .._frames import (
     is_frame,
     match_columns,
 )
+from .._random_state import set_random_states
 from .._response import SCORE_METHODS, normality_scores
+from .._set_output import OptionalTransformMixin
 from .._sklearn_compat import (
     StrOptions,
     _BaseComposition,
@@ -65,7 +67,12 @@ def _some_member_can(method, *kinds):
 
 
 class DetectorEnsemble(
-    ThresholdMixin, MetaEstimatorMixin, OutlierMixin, _BaseComposition, BaseEstimator
+    OptionalTransformMixin,
+    ThresholdMixin,
+    MetaEstimatorMixin,
+    OutlierMixin,
+    _BaseComposition,
+    BaseEstimator,
 ):
     r"""Combine the scores of different outlier detectors.
 
@@ -112,6 +119,10 @@ class DetectorEnsemble(
 
     n_jobs : int or None, default=None
         Number of members to fit in parallel. -1 uses all processors.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of every parameter `random_state` of the members that is None. Pass an int for
+        reproducible results.
 
     Attributes
     ----------
@@ -218,6 +229,7 @@ class DetectorEnsemble(
         "combination": [StrOptions({"mean", "max"})],
         "weights": ["array-like", None],
         "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
         **ThresholdMixin._parameter_constraints,
     }
 
@@ -234,6 +246,7 @@ class DetectorEnsemble(
         weights: ArrayLike | None = None,
         contamination: float | Literal["auto"] = "auto",
         n_jobs: int | None = None,
+        random_state: RandomStateLike = None,
     ) -> None:
         self.detectors = detectors
         self.scaling = scaling
@@ -241,6 +254,7 @@ class DetectorEnsemble(
         self.weights = weights
         self.contamination = contamination
         self.n_jobs = n_jobs
+        self.random_state = random_state
 
     @property
     def _named_detectors(self):
@@ -368,9 +382,14 @@ class DetectorEnsemble(
         """
         members, weights = self._check_members()
         params = self._route_fit_params(members, fit_params)
+        unfitted = [clone(detector) for _, detector in members]
+        if self.random_state is not None:
+            rng = check_random_state(self.random_state)
+            for detector in unfitted:
+                set_random_states(detector, rng)
         fits = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_member)(name, clone(detector), X, y, params[name])
-            for name, detector in members
+            delayed(_fit_member)(name, detector, X, y, params[name])
+            for (name, _), detector in zip(members, unfitted, strict=True)
         )
         detectors, scores = zip(*fits, strict=True)
         combine = Combination(scores, self.scaling, self.combination, weights)
@@ -526,7 +545,8 @@ class DetectorEnsemble(
         codes : ndarray of shape (n_samples, n_codes)
             Codes, in the order of :meth:`get_feature_names_out`.
         """
-        return np.hstack([detector.transform(X) for _, detector in self._encoders()])
+        codes = np.hstack([detector.transform(X) for _, detector in self._encoders()])
+        return self._in_container(codes, X)
 
     @available_if(_some_member_can("transform"))
     def fit_transform(self, X: MatrixLike, y: Any = None, **fit_params: Any) -> NDArray[Any]:

@@ -24,3 +24,7 @@ __all__ = [
     "explain",
     "nearest_normal",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

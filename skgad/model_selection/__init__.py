@@ -11,3 +11,7 @@ __all__ = [
     "mass_volume_score",
     "pseudo_outlier_score",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

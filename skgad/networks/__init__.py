@@ -31,3 +31,7 @@ __all__ = [
     "spectrally_normalized",
     "stacking",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

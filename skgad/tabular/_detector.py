@@ -13,12 +13,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._frames import (
     Table,
+    collect,
+    column_names,
     concat_rows,
     copy_index,
     is_missing,
     read_columns,
     take_cells,
 )
+from .._random_state import set_random_states
+from .._set_output import OptionalTransformMixin
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
@@ -33,14 +37,9 @@ MIN_SHARE = 1e-3
 MIN_GENERATED = 100_000
 
 
-def names_of(table):
-    """Names of the columns of a table, or their positions if they have none."""
-    return list(getattr(table, "columns", range(table.shape[1])))
-
-
 def positions_of(names, table, argument):
     """Positions of the columns that an argument names."""
-    known = names_of(table)
+    known = column_names(table)
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"{argument} names {unknown}, but the columns are {known}.")
     return [known.index(name) for name in names]
@@ -49,7 +48,7 @@ def positions_of(names, table, argument):
 def meet_conditions(table, conditions):
     """Mask of the rows that have given values in some columns."""
     positions = positions_of(conditions, table, "conditions")
-    columns = read_columns(table, names_of(table))
+    columns = read_columns(table, column_names(table))
     masks = [
         is_missing(columns[position]) if value is None else columns[position] == value
         for position, value in zip(positions, conditions.values(), strict=True)
@@ -82,7 +81,9 @@ def _detector_has(method, *, encoder_has=None):
     return check
 
 
-class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class TabularDetector(
+    SaveMixin, OptionalTransformMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
+):
     """Outlier detector for tables of numbers, categories and dates with missing values.
 
     The table is encoded, the detector works on the encoded rows, and the rows that it generates
@@ -102,6 +103,10 @@ class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
         Transformer that encodes a table as numbers. It is cloned before it is fitted. It needs
         `inverse_transform` for :meth:`sample` and :meth:`reconstruct`. None means
         :class:`~skgad.preprocessing.TabularEncoder` with default parameters.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of every parameter `random_state` of the encoder and of the detector that is None. Pass
+        an int for reproducible results.
 
     Attributes
     ----------
@@ -129,8 +134,9 @@ class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
     Notes
     -----
     *A note on design.* This is not a pipeline. A pipeline has neither `sample` nor `reconstruct`,
-    and its `inverse_transform` requires one of every step. If `detector` and `encoder` are given,
-    their parameters can be searched as ``detector__latent_dim`` and ``encoder__numeric``.
+    and its `inverse_transform` requires one of every step. The parameters of `detector` and
+    `encoder` can be searched as ``detector__latent_dim`` and ``encoder__numeric``, also if they are
+    None. A search needs a metric, see :func:`skgad.metrics.get_scorer`.
 
     Examples
     --------
@@ -153,14 +159,48 @@ class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
     _parameter_constraints: dict = {
         "detector": [HasMethods(["fit"]), None],
         "encoder": [HasMethods(["fit", "transform"]), None],
+        "random_state": ["random_state"],
     }
 
     detector_: Any
     encoder_: Any
 
-    def __init__(self, detector: Any = None, *, encoder: Any = None):
+    def __init__(
+        self,
+        detector: Any = None,
+        *,
+        encoder: Any = None,
+        random_state: RandomStateLike = None,
+    ):
         self.detector = detector
         self.encoder = encoder
+        self.random_state = random_state
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this object, of the detector and of the encoder.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name. ``detector__latent_dim`` is a parameter of `detector`, and
+            ``encoder__numeric`` one of `encoder`. If one of them is None, it becomes its default,
+            so that its parameters can be searched.
+
+        Returns
+        -------
+        self : object
+            The detector.
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of a name.
+        """
+        defaults = {"detector": self._detector(), "encoder": self._encoder()}
+        for part, default in defaults.items():
+            if any(name.startswith(f"{part}__") for name in params):
+                params = {part: default, **params}
+        return super().set_params(**params)
 
     def _detector(self):
         return Autoencoder() if self.detector is None else self.detector
@@ -215,7 +255,7 @@ class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
         """
         params = self._routed_params("partial_fit", fit_params)
         if hasattr(self, "detector_"):
-            self.detector_.partial_fit(self.encoder_.transform(X), y, **params)
+            self.detector_.partial_fit(self.encoder_.transform(collect(X)), y, **params)
         else:
             self._fit_parts("partial_fit", X, y, params)
         return self
@@ -250,14 +290,18 @@ class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
     def _fit_parts(self, method, X, y, params):
         """Fit clones of the encoder and, with one of its methods, of the detector."""
         encoder, detector = clone(self._encoder()), clone(self._detector())
-        result = getattr(detector, method)(encoder.fit_transform(X), y, **params)
+        if self.random_state is not None:
+            rng = check_random_state(self.random_state)
+            set_random_states(encoder, rng)
+            set_random_states(detector, rng)
+        result = getattr(detector, method)(encoder.fit_transform(collect(X)), y, **params)
         self.encoder_, self.detector_ = encoder, detector
         return result
 
     def _call(self, method, X, **params):
         """Call a method of the fitted detector on encoded rows."""
         check_is_fitted(self)
-        return getattr(self.detector_, method)(self.encoder_.transform(X), **params)
+        return getattr(self.detector_, method)(self.encoder_.transform(collect(X)), **params)
 
     @available_if(_detector_has("score_samples"))
     def score_samples(self, X: MatrixLike) -> FloatArray:
@@ -319,9 +363,10 @@ class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
         Returns
         -------
         codes : ndarray of shape (n_samples, n_codes)
-            Output of the detector's `transform` for the encoded rows.
+            Output of the detector's `transform` for the encoded rows. A frame if `set_output`
+            requests one.
         """
-        return self._call("transform", X)
+        return self._in_container(self._call("transform", X), X)
 
     @available_if(_detector_has("transform"))
     def fit_transform(
@@ -471,6 +516,7 @@ class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
         rows : {ndarray, dataframe} of shape (n_samples, n_features)
             Table of the type seen in `fit`. A pandas frame has the index of `X`.
         """
+        X = collect(X)
         rows = self._call("reconstruct", X, kind=kind)
         return copy_index(self.encoder_.inverse_transform(rows), X)
 
@@ -511,7 +557,7 @@ class TabularDetector(SaveMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
             The detector with its new scores and `offset_`.
         """
         check_is_fitted(self)
-        self.detector_.set_score_type(score_type, self.encoder_.transform(X))
+        self.detector_.set_score_type(score_type, self.encoder_.transform(collect(X)))
         return self
 
     @property

@@ -9,7 +9,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._frames import Table, check_frame, fill_masked, is_frame, read_columns, schema_of
+from .._frames import (
+    Table,
+    check_frame,
+    collect,
+    fill_masked,
+    is_categorical,
+    is_frame,
+    read_columns,
+    schema_of,
+)
 from .._sklearn_compat import (
     Interval,
     Options,
@@ -20,6 +29,7 @@ from .._sklearn_compat import (
 )
 from .._typing import MatrixLike
 from ..engine.runtime import warn
+from ._dates import PERIODS, TextDates
 from ._levels import LevelEncoder
 from ._numbers import NumberEncoder
 from ._piecewise import check_overflow
@@ -33,9 +43,11 @@ SQUARES_MARGIN = 1e3
 class TabularEncoder(TransformerMixin, BaseEstimator):
     """Encode a table of mixed columns as numbers of similar scale, and decode such numbers.
 
-    Numbers are scaled. Dates and durations are converted to days and scaled. Categories, text and
-    booleans are one-hot encoded. A missing number or date is replaced by the median of its column,
-    and an indicator column of zeros and ones marks it. A missing category is a level of its own.
+    Numbers are scaled. Dates and durations are converted to days and scaled, and dates with times
+    have the time of the day, the day of the week and the day of the year besides. Categories, text
+    and booleans are one-hot encoded, but text that contains dates is encoded as dates. A missing
+    number or date is replaced by the median of its column, and an indicator column of zeros and
+    ones marks it. A missing category is a level of its own.
 
     :meth:`inverse_transform` decodes any numbers, such as the output of a generator, to a table
     with the columns and the dtypes seen in `fit`. All its values are valid: within a one-hot group,
@@ -88,6 +100,12 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
           a column, which is decoded as the most frequent of them, and so do levels that are not
           seen in `fit`. There is no warning.
 
+    date_cycles : "auto", array-like of {"day", "week", "year"} or None, default="auto"
+        Cycles of dates: the time of the day, the day of the week and the day of the year. Each is
+        encoded as the sine and the cosine of its phase. If listed, they are encoded for all columns
+        of dates; None means none. "auto" stands for the cycles of which the dates of the column
+        cover more than one period, provided that the column has more than two times of the day.
+
     clip : bool, default=True
         Whether :meth:`inverse_transform` clips numbers and dates to the range seen in `fit`. If
         False, rows beyond that range are decoded correctly, but a generator may produce, for
@@ -123,10 +141,20 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     Notes
     -----
     - The output columns are ordered: first the numbers and dates in the order of the table, then
-      their indicators, then the levels.
-    - Pandas and polars frames and arrays are accepted. A column of objects must contain only
-      numbers, only text or only booleans. Time zones, units, ordered categories and nullable
-      dtypes are restored when decoding; the index of a frame is not.
+      the cycles of dates, the indicators and the levels.
+    - Frames of pandas and polars, tables of PyArrow and arrays are accepted. Lazy frames of polars,
+      relations of DuckDB, datasets of PyArrow and paths of Parquet files are read; the last three
+      are decoded to tables of PyArrow. A column of objects must contain only numbers, only text,
+      only booleans, only dates or only durations. Time zones, units, ordered categories and
+      nullable dtypes are restored when decoding; the index of a frame is not.
+    - A column of text contains dates if all its values are dates, or dates with times, as ISO 8601
+      writes them: 2024-12-31, 2024-12-31T23:59, 2024-12-31 23:59:59.5+01:00. They are decoded to
+      text. To treat them as categories, list the column in `categorical_features`, or give it a
+      dtype of categories.
+    - The cycles of dates with a time zone are those of UTC, unless they are text and all have the
+      same zone. A date is decoded as the closest one to its position in time that agrees with its
+      cycles, so that a date drawn by a generator has a time of the day that the generator has
+      learned.
     - A level not seen in `fit` is encoded as the infrequent levels if there are any. Otherwise its
       group is all zeros and is decoded as the first level. The column of infrequent levels is
       decoded as the most frequent of them.
@@ -165,6 +193,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         ],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "high_cardinality": [StrOptions({"infrequent", "hash"})],
+        "date_cycles": [StrOptions({"auto"}), "array-like", None],
         "clip": ["boolean"],
         "dtype": [Options(type, {np.float32, np.float64})],
     }
@@ -184,6 +213,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         min_frequency: int | float | None = None,
         max_categories: int | None = 255,
         high_cardinality: Literal["infrequent", "hash"] = "infrequent",
+        date_cycles: Literal["auto"] | ArrayLike | None = "auto",
         clip: bool = True,
         dtype: type[np.float32] | type[np.float64] = np.float32,
     ):
@@ -192,6 +222,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self.min_frequency = min_frequency
         self.max_categories = max_categories
         self.high_cardinality = high_cardinality
+        self.date_cycles = date_cycles
         self.clip = clip
         self.dtype = dtype
 
@@ -228,9 +259,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         """
         X = self._check_table(X, reset=True)
         names = _check_feature_names_in(self)
-        numbers, levels = self._split_columns(read_columns(X, names), names)
+        columns, self._text_dates = self._find_text_dates(X, names)
+        numbers, levels = self._split_columns(columns, names)
         self._schema = schema_of(X)
-        self._numbers = NumberEncoder(self.numeric).fit(numbers)
+        self._numbers = NumberEncoder(self.numeric, self._chosen_cycles()).fit(numbers)
         self._levels = LevelEncoder(
             min_frequency=self.min_frequency,
             max_categories=self.max_categories,
@@ -274,6 +306,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         X = self._check_table(X, reset=False)
         names = _check_feature_names_in(self)
         columns = dict(zip(names, read_columns(X, names), strict=True))
+        for name in self._text_dates:
+            columns[name] = self._parse_dates(name, columns[name])
         if new := [*self._numbers.newly_missing(columns), *self._levels.newly_missing(columns)]:
             warn(
                 f"The columns {new} have missing values, but had none during fit. They are encoded "
@@ -322,6 +356,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             **self._numbers.inverse_transform(numbers, clip=self.clip),
             **self._levels.inverse_transform(levels),
         }
+        for name, form in self._text_dates.items():
+            columns[name] = form.format(columns[name])
         return self._schema.make_table([columns[name] for name in self.feature_groups_])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
@@ -352,8 +388,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         )
 
     def _check_table(self, X, reset):
-        """Check the shape and the column names; frames stay as they are."""
-        X = fill_masked(X)
+        """Read the table; check its shape and column names. Frames stay as they are."""
+        X = fill_masked(collect(X))
         if is_frame(X):
             check_frame(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -364,6 +400,47 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             # Numpy converts lists of text and numbers to text.
             return validate_data(self, X, dtype=object, **options)
         return array
+
+    def _find_text_dates(self, X, names):
+        """Read the columns, those of text that contain dates as dates.
+
+        Returns
+        -------
+        columns : list of ndarray
+            The columns.
+        text_dates : dict of str to TextDates
+            Formats of the columns of text that contain dates.
+        """
+        columns = read_columns(X, names)
+        stays = self._listed_features(names) | is_categorical(X)
+        text_dates = {}
+        for j in np.flatnonzero(~stays):
+            form = TextDates.of(columns[j]) if columns[j].dtype == object else None
+            if form is not None:
+                columns[j] = form.parse(columns[j])
+                text_dates[names[j]] = form
+        return columns, text_dates
+
+    def _parse_dates(self, name, column):
+        """Convert a column that contained text with dates in `fit`; others stay as they are."""
+        if column.dtype != object:
+            return column
+        try:
+            return self._text_dates[name].parse(column)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"Column {name!r} contained text with dates during fit, but now {error}. If it "
+                "contains categories, list it in categorical_features."
+            ) from error
+
+    def _chosen_cycles(self):
+        """Value of `date_cycles`, checked."""
+        cycles = [] if self.date_cycles is None else self.date_cycles
+        if isinstance(cycles, str):
+            return cycles
+        if unknown := [cycle for cycle in cycles if cycle not in PERIODS]:
+            raise ValueError(f"date_cycles contains {unknown}. The cycles are {sorted(PERIODS)}.")
+        return list(cycles)
 
     def _split_columns(self, columns, names):
         """Split columns into numbers and levels, as two dicts by name."""

@@ -7,10 +7,8 @@ from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, StandardSca
 from .._encoding import dwarfed_columns, dwarfed_message, n_decimals
 from .._frames import is_missing
 from ..engine.runtime import warn
+from ._dates import DAY, choose_cycles
 from ._piecewise import PiecewiseLinearEncoder
-
-#: Dates and durations are counted in days from the smallest one in the training rows.
-DAY = np.timedelta64(1, "D")
 
 #: A value that is missing in a column without missing values in fit is so many ranges of the column
 #: above its largest value, or has so many times the largest code of a level.
@@ -26,14 +24,17 @@ MAX_STEPS = 2.0**62
 class NumberEncoder:
     """Scale columns of numbers, dates and durations, impute missing values and indicate them.
 
-    Columns are passed as a dict of arrays by name. The output has one column for each input
-    column, or several if it is encoded by pieces, followed by one indicator for each input column
-    with missing values in `fit`.
+    Columns are passed as a dict of arrays by name. Dates and durations are counted in days from
+    the smallest one in the training rows. The output has one column for each input column, or
+    several if it is encoded by pieces, followed by the cycles of dates and by one indicator for
+    each input column with missing values in `fit`.
 
     Parameters
     ----------
     numeric : {"standard", "minmax", "quantile", "piecewise", "piecewise+frequency"}
         The encoding; see :class:`TabularEncoder`.
+    date_cycles : "auto", collection of str or None
+        The cycles of dates; see :class:`TabularEncoder`.
 
     Attributes
     ----------
@@ -44,8 +45,9 @@ class NumberEncoder:
         Name of the input column of each output column.
     """
 
-    def __init__(self, numeric):
+    def __init__(self, numeric, date_cycles):
         self.numeric = numeric
+        self.date_cycles = date_cycles
 
     def fit(self, columns):
         """Learn medians and scales."""
@@ -57,6 +59,12 @@ class NumberEncoder:
         }
         if not columns:
             return self
+        self._cycles = [
+            cycle
+            for name, column in columns.items()
+            if column.dtype.kind == "M"
+            for cycle in choose_cycles(name, column, self.date_cycles)
+        ]
         numbers = self._to_floats(columns)
         self._check_sizes(numbers)
         self._ranges = low, high = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
@@ -71,10 +79,10 @@ class NumberEncoder:
         # The scaler sees arrays, not frames with other names, if frames are the global default.
         self._imputer = SimpleImputer(strategy="median", keep_empty_features=True)
         self._imputer.set_output(transform="default")
-        numbers = self._imputer.fit_transform(numbers)
+        numbers = self._imputer.fit_transform(self._with_cycles(numbers, columns))
         self._scaler = self._make_scaler(n_samples=len(numbers)).fit(numbers)
         self._n_scaled = len(self._scaler.get_feature_names_out())
-        scaled = self.names
+        scaled = self.names + [cycle.column for cycle in self._cycles for _ in cycle.outputs]
         if isinstance(self._scaler, PiecewiseLinearEncoder):
             groups = self._scaler.feature_groups_.values()
             scaled = [name for name, group in zip(scaled, groups, strict=True) for _ in group]
@@ -100,8 +108,9 @@ class NumberEncoder:
         numbers = self._to_floats(columns)
         indicators = self._indicator.transform(numbers)
         numbers = np.where(self._is_newly_missing(numbers), self._far_outside, numbers)
+        numbers = self._imputer.transform(self._with_cycles(numbers, columns))
         with np.errstate(over="ignore"):
-            scaled = self._scaler.transform(self._imputer.transform(numbers))
+            scaled = self._scaler.transform(numbers)
         return [scaled, indicators]
 
     def newly_missing(self, columns):
@@ -143,7 +152,10 @@ class NumberEncoder:
         if not self.names:
             return {}
         scaled, indicators = np.split(X, [self._n_scaled], axis=1)
-        numbers = self._scaler.inverse_transform(scaled)
+        numbers, codes = np.split(self._scaler.inverse_transform(scaled), [len(self.names)], axis=1)
+        for k, cycle in enumerate(self._cycles):
+            days = numbers[:, self.names.index(cycle.column)]
+            days[:] = cycle.shift(days, self._origins[cycle.column], codes[:, 2 * k : 2 * k + 2])
         if clip:
             numbers = np.clip(numbers, *self._ranges)
         for j, decimals in enumerate(self._decimals):
@@ -160,10 +172,22 @@ class NumberEncoder:
         """Names of the output columns, given those of the input columns."""
         if not self.names:
             return []
+        names_of = dict(zip(self.names, names, strict=True))
+        cycles = [
+            f"{names_of[cycle.column]}_{output}"
+            for cycle in self._cycles
+            for output in cycle.outputs
+        ]
         return [
-            *self._scaler.get_feature_names_out(names),
+            *self._scaler.get_feature_names_out([*names, *cycles]),
             *self._indicator.get_feature_names_out(names),
         ]
+
+    def _with_cycles(self, numbers, columns):
+        """Append the codes of the cycles to the array of the columns."""
+        return np.hstack(
+            [numbers, *(cycle.encode(columns[cycle.column]) for cycle in self._cycles)]
+        )
 
     def _to_floats(self, columns):
         """Array of the columns, dates as days, NaN for missing values."""

@@ -36,6 +36,8 @@ both = pytest.mark.parametrize("Wrapper", [ConformalDetector, CalibratedDetector
         ConformalDetector(make_pipeline(StandardScaler(), OneClassSVM()), random_state=0),
         CalibratedDetector(IsolationForest(n_estimators=5, random_state=0), random_state=0),
         CalibratedDetector(make_pipeline(StandardScaler(), OneClassSVM()), random_state=0),
+        ConformalDetector(IsolationForest(n_estimators=5)),
+        CalibratedDetector(TabularDetector(tiny("Autoencoder", random_state=None))),
     ]
 )
 def test_scikit_learn_estimator_checks_pass(estimator, check):
@@ -53,6 +55,21 @@ def test_frames_are_accepted(Wrapper, frame):
     assert set(detector.predict(X)) == {-1, 1}
     assert list(detector.feature_names_in_) == ["a", "b"]
     assert detector.n_features_in_ == 2
+
+
+@both
+def test_a_seed_also_seeds_the_detector(Wrapper):
+    X, labels = labeled_rows()
+    forest = IsolationForest(n_estimators=3)
+    scores = [
+        Wrapper(forest, random_state=seed).fit(X, labels=labels).score_samples(X)
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert (scores[0] != scores[2]).any()
+    assert forest.random_state is None
+    seeded = IsolationForest(n_estimators=3, random_state=7)
+    assert Wrapper(seeded, random_state=0).fit(X, labels=labels).detector_.random_state == 7
 
 
 @both

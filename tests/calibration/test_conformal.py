@@ -139,6 +139,23 @@ def test_too_few_held_out_rows_raise_a_warning():
     assert ConformalDetector(FITTED).fit(column(range(19))).predict([[-1e9]]) == -1
 
 
+def test_too_few_held_out_rows_to_select_any_row_raise_a_warning():
+    detector = ConformalDetector(FITTED).fit(column(range(30)))
+    new = column([-1.0, *range(1, 20)])
+    message = r"with 30 of them.*0\.0323, which 6\.45 of the 20 rows.*at least 199 rows"
+    with pytest.warns(UserWarning, match=message):
+        assert not detector.select(new, fdr=0.1).any()
+    assert detector.select(new[[0, 10]], fdr=0.1).tolist() == [True, False]
+    assert not detector.select(new[1:], fdr=0.1).any()  # no row is lower than all held-out rows
+
+
+@few_rows
+def test_a_rate_below_the_smallest_p_value_raises_a_warning():
+    detector = ConformalDetector(FITTED).fit(column(range(5)))
+    with pytest.warns(UserWarning, match="No row is selected, because too few rows"):
+        assert not detector.select(column([3.0]), fdr=0.1).any()
+
+
 def test_rates_out_of_range_raise_an_error():
     detector = ConformalDetector(FITTED).fit(column(range(30)))
     with pytest.raises(ValueError, match="'fdr' parameter"):

@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 from cli_common import DETECT, assert_rejected, payments_folder, run
+from common import DETECTORS as PUBLIC_DETECTORS
 
 import skgad
 from skgad.cli._detectors import DETECTORS
 
 folder = pytest.fixture(payments_folder)
+
+
+def test_all_detectors_of_the_package_can_be_chosen():
+    ours = {name for name, module in DETECTORS.items() if module == "skgad"}
+    assert ours == {*PUBLIC_DETECTORS}
 
 
 @pytest.mark.parametrize("name", DETECTORS)

@@ -9,7 +9,7 @@ from cli_common import ALAD, DETECT, payments_folder, python_ctrl_c, saved, trai
 from skorch.callbacks import PrintLog
 
 from skgad.cli import main
-from skgad.cli._messages import Progress
+from skgad.cli._training_progress import TrainingProgress
 
 folder = pytest.fixture(payments_folder)
 ctrl_c = pytest.fixture(python_ctrl_c)
@@ -30,7 +30,7 @@ def test_ctrl_c_between_epochs_does_not_finish_the_training(folder, ctrl_c, monk
     def interrupt(self, net, **kwargs):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Progress, "on_epoch_end", interrupt)
+    monkeypatch.setattr(TrainingProgress, "on_epoch_end", interrupt)
     assert main([*DETECT, "--verbose", *ALAD]) == 130
     assert [path.name for path in folder.iterdir()] == ["data.csv"]
 

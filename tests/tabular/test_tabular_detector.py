@@ -9,7 +9,7 @@ import pytest
 import sklearn
 from common import assert_same_bits, tiny
 from sklearn.base import BaseEstimator, OutlierMixin, clone
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import IsolationForest, RandomTreesEmbedding
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import SGDOneClassSVM
 from sklearn.metrics import roc_auc_score
@@ -60,7 +60,10 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-@parametrize_with_checks([TabularDetector(tiny("ALAD"))])
+# With a seed of its own, the detector inside needs none.
+@parametrize_with_checks(
+    [TabularDetector(tiny("ALAD")), TabularDetector(tiny("Autoencoder", random_state=None))]
+)
 def test_scikit_learn_checks_of_a_generative_detector(estimator, check):
     check(estimator)
 
@@ -172,6 +175,18 @@ def test_codes_can_be_a_frame():
     assert frame.index.equals(X.index)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_the_container_of_the_codes_can_be_chosen(library):
+    X = payments().set_index(pd.Index(range(100, 160)))
+    detector = TabularDetector(tiny("ALAD")).set_output(transform=library)
+    for codes in (detector.fit(X).transform(X), clone(detector).fit_transform(X)):
+        assert isinstance(codes, {"pandas": pd.DataFrame, "polars": pl.DataFrame}[library])
+        assert list(codes.columns) == ["alad0", "alad1"]
+        assert library == "polars" or codes.index.equals(X.index)
+    assert make_pipeline(detector).set_output(transform="default").fit_transform(X).shape == (60, 2)
+    assert not hasattr(TabularDetector(FOREST), "set_output")
+
+
 # -------------------------------------------------------------------------------- available methods
 
 
@@ -270,6 +285,44 @@ def test_parts_are_cloned_and_can_be_searched():
     assert not hasattr(detector.encoder, "n_features_in_")
     best = search.best_estimator_
     assert best.transform(X).shape[1] == search.best_params_["detector__latent_dim"]
+
+
+def test_parameters_of_the_default_parts_can_be_searched():
+    search = GridSearchCV(
+        TabularDetector(tiny("WAE")),
+        {"encoder__numeric": ["standard", "quantile"]},
+        scoring=lambda detector, X, y=None: detector.score_samples(X).mean(),
+        cv=2,
+    ).fit(payments())
+    assert search.best_params_["encoder__numeric"] == search.best_estimator_.encoder.numeric
+
+    detector = TabularDetector().set_params(
+        detector__networks__hidden_layer_sizes=(4,), encoder__clip=False
+    )
+    assert detector.detector.networks.hidden_layer_sizes == (4,)
+    assert detector.encoder.clip is False
+    detector.set_params(encoder__clip=True, detector=FOREST)
+    assert detector.encoder.clip is True
+    assert detector.detector is FOREST
+    with pytest.raises(ValueError, match="Invalid parameter 'depth' for estimator Autoencoder"):
+        TabularDetector().set_params(detector__depth=3)
+
+
+def test_a_seed_makes_every_part_reproducible():
+    forest = IsolationForest(n_estimators=3)
+    encoder = RandomTreesEmbedding(n_estimators=3, max_depth=2)
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    detectors = [
+        TabularDetector(forest, encoder=encoder, random_state=seed).fit(X) for seed in (0, 0, 1)
+    ]
+    one, same, other = (detector.score_samples(X) for detector in detectors)
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+    assert forest.random_state is None
+    seeds = {detectors[0].detector_.random_state, detectors[0].encoder_.random_state}
+    assert len(seeds) == 2
+    chosen = TabularDetector(FOREST, random_state=1).fit(X)
+    assert chosen.detector_.random_state == FOREST.random_state
 
 
 def test_it_works_in_a_pipeline_and_in_cross_validation():

@@ -340,7 +340,12 @@ def test_tables_that_differ_from_the_fitted_one_are_rejected(change, message):
         (pd.DataFrame({"a": [1.0, np.inf]}), ValueError, r"infinity in \['a'\]"),
         (np.array([[np.inf]]), ValueError, "infinity"),
         (pd.DataFrame({"a": [1, "b"]}), TypeError, "'a' has dtype object and contains int and str"),
-        (pd.DataFrame({"a": [dt.date(2020, 1, 1)]}), TypeError, "contains date.*to_datetime"),
+        (pd.DataFrame({"a": [dt.date(2020, 1, 1), "b"]}), TypeError, "contains date and str"),
+        (
+            np.array([[dt.datetime(2020, 1, 1, tzinfo=dt.UTC)]], dtype=object),
+            TypeError,
+            r"contains datetime.*pandas.to_datetime\(..., utc=True\)",
+        ),
         (pd.DataFrame({"a": [1j]}), TypeError, "'a' has dtype complex128"),
         (pl.DataFrame({"a": [[1]]}), TypeError, r"'a' has dtype List\(Int64\)"),
         (pl.DataFrame({"a": [dt.time(3)]}), TypeError, "'a' has dtype Time"),
