@@ -16,7 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._frames import Table, check_table, concat_rows, copy_index, is_frame, match_columns
-from .._response import SCORE_METHODS, normality_scores
+from .._response import SCORE_METHODS, check_score_direction, normality_scores
 from .._sklearn_compat import (
     StrOptions,
     _BaseComposition,
@@ -352,8 +352,9 @@ class DetectorEnsemble(
         Raises
         ------
         ValueError
-            If names are not unique, if weights do not fit the detectors, or if the scores of a
-            member on the training rows are not finite or all the same.
+            If names are not unique, if weights do not fit the detectors, if higher scores of a
+            member are more abnormal, or if its scores on the training rows are not finite or all
+            the same.
         TypeError
             If a detector does not score rows, or if no member has a parameter for one of
             `fit_params`.
@@ -623,6 +624,7 @@ def _described(name, detector):
 def _fit_member(name, detector, X, y, fit_params):
     """Fit a detector, and return it with the anomaly scores of the training rows."""
     detector.fit(X, y, **fit_params)
+    check_score_direction(detector, X)
     scores = _anomaly_scores(name, detector, _train_scores(detector, X))
     if np.ptp(scores) <= CONSTANT_TOLERANCE * np.abs(scores).max():
         raise ValueError(

@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from .._frames import Table, concat_rows, copy_index, is_missing, read_columns
+from .._response import check_score_direction
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
@@ -219,7 +220,9 @@ class TabularDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     def _fit_parts(self, method, X, y, params):
         """Fit clones of the encoder and, with one of its methods, of the detector."""
         encoder, detector = clone(self._encoder()), clone(self._detector())
-        result = getattr(detector, method)(encoder.fit_transform(X), y, **params)
+        codes = encoder.fit_transform(X)
+        result = getattr(detector, method)(codes, y, **params)
+        check_score_direction(detector, codes)
         self.encoder_, self.detector_ = encoder, detector
         return result
 
