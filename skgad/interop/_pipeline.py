@@ -54,8 +54,8 @@ def pipeline_sample(pipeline: Pipeline, n_samples: int = 1, **params: Any) -> Ta
     >>> pipeline_sample(pipeline, 500, random_state=0).mean(axis=0).round(1)
     array([99.9,  0.1])
     """
-    _check_steps(pipeline, "sample")
-    return _inverse_transform(pipeline, pipeline[-1].sample(n_samples, **params))
+    encoders = _encoders(pipeline, "sample")
+    return _inverse_transform(encoders, pipeline[-1].sample(n_samples, **params))
 
 
 def pipeline_reconstruct(pipeline: Pipeline, X: MatrixLike, **params: Any) -> Table:
@@ -88,14 +88,17 @@ def pipeline_reconstruct(pipeline: Pipeline, X: MatrixLike, **params: Any) -> Ta
     --------
     pipeline_sample : Generate new rows.
     """
-    _check_steps(pipeline, "reconstruct")
-    codes = pipeline[:-1].transform(X) if len(pipeline) > 1 else X
-    rows = _inverse_transform(pipeline, pipeline[-1].reconstruct(codes, **params))
+    encoders = _encoders(pipeline, "reconstruct")
+    codes = X
+    for encoder in encoders:
+        codes = encoder.transform(codes)
+    rows = _inverse_transform(encoders, pipeline[-1].reconstruct(codes, **params))
     X = check_table(X)
     return copy_index(rows, X) if is_frame(rows) else table_like(X, rows)
 
 
-def _check_steps(pipeline, method):
+def _encoders(pipeline, method):
+    """Steps before the detector, after a check that all steps have the methods they need."""
     check_is_fitted(pipeline)
     name, detector = pipeline.steps[-1]
     if not hasattr(detector, method):
@@ -103,16 +106,22 @@ def _check_steps(pipeline, method):
             f"The last step of the pipeline, {name!r} ({type(detector).__name__}), has no method "
             f"{method}. Use a generative detector, such as skgad.Autoencoder."
         )
-    for name, step in pipeline.steps[:-1]:
-        # Samplers of imbalanced-learn are skipped, as in its pipelines.
-        if step not in (None, "passthrough") and not (
-            hasattr(step, "inverse_transform") or hasattr(step, "fit_resample")
-        ):
+    # Samplers of imbalanced-learn do nothing after the fit.
+    encoders = [
+        (name, step)
+        for name, step in pipeline.steps[:-1]
+        if step not in (None, "passthrough") and not hasattr(step, "fit_resample")
+    ]
+    for name, step in encoders:
+        if not hasattr(step, "inverse_transform"):
             raise TypeError(
-                f"Step {name!r} ({type(step).__name__}) has no inverse_transform, so rows "
-                "cannot be converted back. For mixed columns, use skgad.TabularDetector."
+                f"Step {name!r} ({type(step).__name__}) has no inverse_transform, so rows cannot "
+                "be converted back. For mixed columns, use skgad.TabularDetector."
             )
+    return [step for _, step in encoders]
 
 
-def _inverse_transform(pipeline, rows):
-    return pipeline[:-1].inverse_transform(rows) if len(pipeline) > 1 else rows
+def _inverse_transform(encoders, rows):
+    for encoder in reversed(encoders):
+        rows = encoder.inverse_transform(rows)
+    return rows

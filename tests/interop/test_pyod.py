@@ -222,7 +222,7 @@ def test_thresholders_of_pythresh_can_be_the_contamination(thresholder):
     np.testing.assert_array_equal(
         detector.train_scores_ < detector.offset_, detector.detector_.labels_ == 1
     )
-    assert (detector.predict(NEW)[NEW_Y == -1] == -1).sum() > 3
+    assert (detector.predict(NEW)[NEW_Y == -1] == -1).any()
     assert (detector.predict(NEW)[NEW_Y == 1] == 1).all()
 
 
