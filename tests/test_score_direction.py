@@ -1,4 +1,4 @@
-"""The check of a detector's conventions, and the tools that refuse detectors without them."""
+"""The check of a detector's conventions, and the tools that reject detectors without them."""
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -175,7 +175,7 @@ TOOLS = {
 
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize("detector", [PYOD_LIKE, REVERSED], ids=["PyOD-like", "reversed"])
-def test_every_tool_refuses_scores_in_the_opposite_direction(tool, detector):
+def test_every_tool_rejects_scores_in_the_opposite_direction(tool, detector):
     with pytest.raises(ValueError, match="from_pyod"):
         TOOLS[tool](detector)
 

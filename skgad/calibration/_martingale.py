@@ -85,20 +85,20 @@ def log_martingale(
     >>> from skgad.calibration import log_martingale
     >>> rng = np.random.default_rng(0)
     >>> held_out, stream = rng.normal(size=500), rng.normal(size=500)
-    >>> log_martingale(stream, held_out, random_state=0).max() < np.log(100)
-    np.True_
+    >>> bool(log_martingale(stream, held_out, random_state=0).max() < np.log(100))
+    True
     >>> stream[250:] -= 1  # the second half is less normal
     >>> alarms = log_martingale(stream, held_out, random_state=0) > np.log(100)
-    >>> 250 < alarms.argmax() < 350
-    np.True_
+    >>> bool(250 < alarms.argmax() < 350)
+    True
     """
-    scores = check_array(scores, ensure_2d=False, dtype=np.float64)
+    stream = check_array(scores, ensure_2d=False, dtype=np.float64)
     seen = sorted(check_array(calibration_scores, ensure_2d=False, dtype=np.float64).tolist())
-    uniform = check_random_state(random_state).uniform(size=len(scores))
+    uniform = check_random_state(random_state).uniform(size=len(stream))
     bets = np.array([-1.0, 0.0, 1.0])
     shares = np.full(len(bets), 1 / len(bets))
-    growth = np.empty(len(scores))
-    for i, score in enumerate(scores.tolist()):
+    growth = np.empty(len(stream))
+    for i, score in enumerate(stream.tolist()):
         lower, not_higher = bisect_left(seen, score), bisect_right(seen, score)
         p = (lower + uniform[i] * (not_higher - lower + 1)) / (len(seen) + 1)
         insort(seen, score)

@@ -71,15 +71,13 @@ def weighted_p_values(
     >>> weighted_p_values([1.5], [1, 2, 3, 4], weights=[1], calibration_weights=[6, 1, 1, 1])
     array([0.7])
     """
-    scores, calibration_scores = column_or_1d(scores), column_or_1d(calibration_scores)
-    weights = _check_weights("weights", weights, scores)
-    calibration_weights = _check_weights(
-        "calibration_weights", calibration_weights, calibration_scores
-    )
-    order = np.argsort(calibration_scores)
-    cumulated = np.concatenate([[0.0], np.cumsum(calibration_weights[order])])
-    n_lower = np.searchsorted(calibration_scores[order], scores, side="right")
-    return (weights + cumulated[n_lower]) / (weights + cumulated[-1])
+    new, held_out = column_or_1d(scores), column_or_1d(calibration_scores)
+    w_new = _check_weights("weights", weights, new)
+    w_held_out = _check_weights("calibration_weights", calibration_weights, held_out)
+    order = np.argsort(held_out)
+    cumulated = np.concatenate([[0.0], np.cumsum(w_held_out[order])])
+    n_lower = np.searchsorted(held_out[order], new, side="right")
+    return (w_new + cumulated[n_lower]) / (w_new + cumulated[-1])
 
 
 def _check_weights(name, weights, scores):

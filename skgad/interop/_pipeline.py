@@ -51,8 +51,9 @@ def pipeline_sample(pipeline: Pipeline, n_samples: int = 1, **params: Any) -> Ta
     >>> from skgad.interop import pipeline_sample
     >>> X = np.random.default_rng(0).normal([100, 0.1], [10, 0.01], size=(200, 2))
     >>> pipeline = make_pipeline(StandardScaler(), DensityDetector()).fit(X)
-    >>> pipeline_sample(pipeline, 500, random_state=0).mean(axis=0).round(1)
-    array([99.9,  0.1])
+    >>> rows = pipeline_sample(pipeline, 500, random_state=0)
+    >>> bool(90 < rows[:, 0].mean() < 110)
+    True
     """
     encoders = _encoders(pipeline, "sample")
     return _inverse_transform(encoders, pipeline[-1].sample(n_samples, **params))

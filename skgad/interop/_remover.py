@@ -52,8 +52,8 @@ class OutlierRemover(MetaEstimatorMixin, BaseEstimator):
     >>> X, y = np.vstack([np.eye(20), np.full((1, 20), 9.0)]), np.arange(21)
     >>> remover = OutlierRemover(IsolationForest(contamination=0.04, random_state=0))
     >>> X_kept, y_kept = remover.fit_resample(X, y)
-    >>> y_kept.max()
-    np.int64(19)
+    >>> y_kept.tolist() == list(range(20))
+    True
 
     In a pipeline of imbalanced-learn:
 
