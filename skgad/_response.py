@@ -2,10 +2,11 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 
-from ._sklearn_compat import _num_samples, _safe_indexing
+from ._sklearn_compat import BaseSearchCV, _num_samples, _safe_indexing
 from ._threshold import DecisionMixin
 from ._typing import FloatArray, MatrixLike
 
@@ -38,15 +39,15 @@ def check_score_direction(detector: BaseEstimator, X: MatrixLike | None = None) 
     ValueError
         If the detector does not follow the conventions of scikit-learn.
     """
-    name = type(detector).__name__
-    if _is_pyod(detector):
+    name, innermost = type(detector).__name__, _innermost(detector)
+    if any(cls.__module__.split(".")[0] == "pyod" for cls in type(innermost).__mro__):
         raise ValueError(
             f"{name} has the scores and labels of PyOD: higher scores are more abnormal, and "
             "predict returns 0 and 1. Wrap the detector of PyOD in skgad.interop.from_pyod(...), "
             "which returns a detector with the conventions of scikit-learn."
         )
     # Those of DecisionMixin are consistent by construction.
-    if X is None or isinstance(detector, DecisionMixin):
+    if X is None or isinstance(innermost, DecisionMixin):
         return
     if not hasattr(detector, "decision_function"):
         return
@@ -60,13 +61,12 @@ def check_score_direction(detector: BaseEstimator, X: MatrixLike | None = None) 
         _compare_scores(name, decisions, np.asarray(detector.score_samples(rows), np.float64))
 
 
-def _is_pyod(detector):
-    """Whether a detector, or the one in a pipeline, a search or a frozen estimator, is PyOD's."""
-    if isinstance(detector, Pipeline):
-        return _is_pyod(detector.steps[-1][1])
-    if any(cls.__module__.split(".")[0] == "pyod" for cls in type(detector).__mro__):
-        return True
-    return hasattr(detector, "estimator") and _is_pyod(detector.estimator)
+def _innermost(detector):
+    """The detector in a pipeline, a search or a frozen estimator."""
+    while isinstance(detector, (Pipeline, BaseSearchCV, FrozenEstimator)):
+        is_pipeline = isinstance(detector, Pipeline)
+        detector = detector.steps[-1][1] if is_pipeline else detector.estimator
+    return detector
 
 
 _CONVENTIONS = (

@@ -39,8 +39,8 @@ class PyODDetector(DecisionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimato
         The fitted detector.
 
     train_scores_ : ndarray of shape (n_samples,)
-        Opposite of the detector's `decision_scores_`. With a frozen detector, these are the scores
-        of the rows that it was fitted to.
+        Scores of the training rows: the opposite of the detector's `decision_scores_`. With a
+        frozen detector, the scores of the rows passed to `fit`.
 
     offset_ : float
         Threshold, such that ``decision_function = score_samples - offset_``: the opposite of the
@@ -64,7 +64,8 @@ class PyODDetector(DecisionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimato
 
     Some detectors of PyOD, such as ECOD and COPOD, score a row differently depending on the other
     rows in the same call. Others, such as its autoencoders, are random when they score. The wrapper
-    does not change this.
+    does not change this. P-values of :class:`~skgad.calibration.ConformalDetector` are not valid
+    for them.
 
     Examples
     --------
@@ -98,15 +99,33 @@ class PyODDetector(DecisionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimato
         -------
         self : object
             The fitted detector.
+
+        Raises
+        ------
+        TypeError
+            If the detector is not one of PyOD.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         detector = clone(self.detector)
-        if not isinstance(detector, FrozenEstimator):
+        is_frozen = isinstance(detector, FrozenEstimator)
+        if not is_frozen:
             detector.fit(X)
+        if not hasattr(detector, "decision_scores_"):
+            raise TypeError(
+                f"{type(detector).__name__} has no decision_scores_, so it is not a detector of "
+                "PyOD. Detectors of scikit-learn and skgad need no adapter. In a pipeline, wrap "
+                "the last step: make_pipeline(StandardScaler(), from_pyod(detector))."
+            )
         self.detector_ = detector
-        self.train_scores_ = -np.asarray(detector.decision_scores_, dtype=np.float64)
         self.offset_ = -_threshold(detector)
+        if is_frozen:
+            self.train_scores_ = self._score(X)
+        else:
+            self.train_scores_ = -np.asarray(detector.decision_scores_, dtype=np.float64)
         return self
+
+    def _score(self, X):
+        return -np.asarray(self.detector_.decision_function(X), dtype=np.float64).ravel()
 
     def score_samples(self, X: ArrayLike) -> FloatArray:
         """Score each row with the opposite of PyOD's score.
@@ -122,8 +141,7 @@ class PyODDetector(DecisionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimato
             The higher, the more normal.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return -np.asarray(self.detector_.decision_function(X), dtype=np.float64).ravel()
+        return self._score(validate_data(self, X, dtype=np.float64, reset=False))
 
 
 def _threshold(detector):

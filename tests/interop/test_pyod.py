@@ -96,7 +96,16 @@ def test_a_fitted_pyod_detector_can_be_frozen():
     fitted = iforest().fit(X)
     detector = from_pyod(FrozenEstimator(fitted)).fit(NEW)
     np.testing.assert_array_equal(detector.score_samples(NEW), -fitted.decision_function(NEW))
+    np.testing.assert_array_equal(detector.train_scores_, detector.score_samples(NEW))
     assert detector.offset_ == -fitted.threshold_
+
+
+@pytest.mark.parametrize(
+    "detector", [IsolationForest(), make_pipeline(StandardScaler(), iforest())], ids=repr
+)
+def test_the_adapter_rejects_what_is_not_a_detector_of_pyod(detector):
+    with pytest.raises(TypeError, match=r"not a detector of PyOD.*wrap the last step"):
+        from_pyod(detector).fit(X)
 
 
 def test_pyod_detectors_work_in_every_tool_with_the_adapter():

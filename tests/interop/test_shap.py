@@ -10,6 +10,7 @@ import pytest
 from common import table, tiny
 from sklearn.ensemble import IsolationForest
 
+from skgad import TabularDetector
 from skgad.inspection import explain
 
 matplotlib.use("Agg")
@@ -41,6 +42,17 @@ def test_rows_without_column_names_can_be_converted():
     detector = IsolationForest(n_estimators=5, random_state=0).fit(X)
     converted = explain(detector, X[:2], background=X, n_background=3, random_state=0).to_shap()
     assert converted[0].values.shape == (4,)
+
+
+@pytest.mark.filterwarnings("ignore")  # of shap and matplotlib
+def test_tables_with_categories_can_be_plotted():
+    table = FRAME.assign(job=["nurse", "smith"] * 24)
+    detector = TabularDetector(IsolationForest(n_estimators=5, random_state=0)).fit(table)
+    explanation = explain(detector, table[:2], background=table, n_background=3, random_state=0)
+    shap.plots.waterfall(explanation.to_shap()[0], show=False)
+    labels = [text.get_text() for text in plt.gcf().axes[0].get_yticklabels()]
+    assert any("nurse" in label for label in labels)
+    plt.close("all")
 
 
 @pytest.mark.filterwarnings("ignore")  # of shap and matplotlib
