@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from common import tiny
 from sklearn.base import clone
@@ -258,6 +259,15 @@ def test_nonconform_calibrates_our_detectors():
     detector.fit(X[Y == 1])
     p = np.asarray(detector.compute_p_values(NEW))
     assert p[NEW_Y == -1].max() < np.median(p[NEW_Y == 1])
+
+
+def test_sktime_accepts_our_detectors_in_the_right_direction():
+    adapters = pytest.importorskip(
+        "sktime.detection.adapters", reason="sktime is not installed: pip install sktime"
+    )
+    detector = adapters.PyODDetector(to_pyod(KNeighborsDetector())).fit(pd.DataFrame(X))
+    scores = detector.estimator_.decision_function(NEW)
+    assert roc_auc_score(NEW_Y == -1, scores) > 0.95
 
 
 def test_pyod_is_imported_only_if_it_is_used():
