@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sklearn import base
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import _name_estimators
 from sklearn.utils import _param_validation, _safe_indexing, metaestimators
 from sklearn.utils._optional_dependencies import check_pandas_support
@@ -35,6 +36,7 @@ except ImportError:  # scikit-learn < 1.9
 
 
 __all__ = [
+    "BaseSearchCV",
     "CallbackSupportMixin",
     "HasMethods",
     "Interval",

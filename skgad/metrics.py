@@ -438,7 +438,8 @@ def get_scorer(name: str, **params: Any) -> Callable[..., float]:
     when ``sklearn.model_selection`` is imported, and there is no public way to add to them.
 
     The scores of the detector must be higher for more normal rows, as in scikit-learn. PyOD's
-    ``decision_function`` has the opposite sign, which would reverse the ranking.
+    ``decision_function`` has the opposite sign, which would reverse the ranking. Wrap a detector of
+    PyOD in :func:`skgad.interop.from_pyod`.
 
     Examples
     --------

@@ -24,6 +24,7 @@ PUBLIC_MODULES = [
     "skgad.density",
     "skgad.ensemble",
     "skgad.inspection",
+    "skgad.interop",
     "skgad.metrics",
     "skgad.model_selection",
     "skgad.neighbors",

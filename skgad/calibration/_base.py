@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._frames import fill_masked
 from .._random_state import set_random_states
-from .._response import normality_scores
+from .._response import check_score_direction, normality_scores
 from .._sklearn_compat import HasMethods, Interval, _check_method_params, _safe_indexing
 from .._threshold import DecisionMixin
 from .._typing import FloatArray, MatrixLike, RandomStateLike
@@ -102,11 +102,15 @@ class BaseThresholdDetector(DecisionMixin, OutlierMixin, MetaEstimatorMixin, Bas
     def _fit_detector(self, X, train, rng, fit_params):
         """Fit a clone of the detector to the rows `train`, or to all rows if it is None."""
         if isinstance(self.detector, FrozenEstimator):
+            check_score_direction(self.detector, X)
             return self.detector
         fit_params = _check_method_params(X, fit_params, train)
+        rows = fill_masked(X if train is None else _safe_indexing(X, train))
         detector = clone(self.detector)
         set_random_states(detector, rng)
-        return detector.fit(fill_masked(_safe_indexing(X, train)), **fit_params)
+        detector.fit(rows, **fit_params)
+        check_score_direction(detector, rows)
+        return detector
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,7 +1,8 @@
 """Conformal p-values from the scores of normal rows that were held out of training."""
 
 import warnings
-from numbers import Real
+from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import BaseCrossValidator, KFold, check_cv, train_test_split
 from sklearn.utils import indexable
+from sklearn.utils.validation import check_is_fitted
 
 from .._labels import check_known_labels
 from .._response import normality_scores
@@ -21,7 +23,7 @@ from .._sklearn_compat import (
     _safe_indexing,
     validate_params,
 )
-from .._typing import FloatArray, MatrixLike, RandomStateLike
+from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ._base import BaseThresholdDetector
 
 
@@ -53,7 +55,12 @@ class ConformalDetector(BaseThresholdDetector):
         after `fit`.
     calibration_size : float or int, default=0.2
         Share or number of the rows to hold out. With `n` held-out rows, the smallest possible
-        p-value is ``1 / (n + 1)``.
+        p-value is ``1 / (n + 1)``. Ignored if `cv` is given.
+    cv : int, cross-validation generator, iterable or None, default=None
+        With folds, every row is used both for training and for calibration: a detector is fitted
+        for each fold, to the rows of the others. This is CV+, and jackknife+ with
+        :class:`~sklearn.model_selection.LeaveOneOut`; see Notes. An int is the number of shuffled
+        folds. None holds out `calibration_size` rows once.
     random_state : int, RandomState instance or None, default=None
         Determines which rows are held out, and seeds every parameter `random_state` of the detector
         that is None. Pass an int for reproducible results.
@@ -61,9 +68,12 @@ class ConformalDetector(BaseThresholdDetector):
     Attributes
     ----------
     detector_ : estimator
-        The fitted detector.
+        The fitted detector. Not available with `cv`.
+    detectors_ : list of estimators
+        The fitted detectors, one for each fold. Without `cv`, only ``detector_``.
     calibration_scores_ : ndarray of shape (n_calibration,)
-        Sorted scores of the held-out rows.
+        Sorted scores of the held-out rows. With `cv`, those of each fold by the detector that was
+        not fitted to it, one fold after the other.
     offset_ : float
         Threshold of the scores. Rows with lower scores have a p-value of at most `alpha`.
         ``-inf`` if there are too few held-out rows for such a p-value.
@@ -75,6 +85,8 @@ class ConformalDetector(BaseThresholdDetector):
     See Also
     --------
     CalibratedDetector : Thresholds and probabilities from labels.
+    weighted_p_values : P-values if new normal rows come from another distribution.
+    log_martingale : Evidence of drift in a stream of rows.
 
     Notes
     -----
@@ -85,8 +97,28 @@ class ConformalDetector(BaseThresholdDetector):
     0.017 and 0.100 in 95 % of the cases. Outliers among the held-out rows increase the p-values,
     so that fewer outliers are found.
 
+    *Cross-validation.* Let :math:`s_i` be the score of a detector that was not fitted to the fold
+    of row :math:`i`. With `cv`, the p-value is
+
+    .. math:: p(x) = \frac{1 + \#\{i : s_i(x_i) \le s_i(x)\}}{n + 1}
+
+    where :math:`n` is the number of all rows, as in CV+ and jackknife+ [1]_ and in cross-conformal
+    anomaly detection [2]_. No row is lost for training, and p-values can be as small as
+    ``1 / (n + 1)``. In return, training and scoring take as many times as long as there are folds,
+    and the guarantee is weaker: :math:`P(p(x) \le \alpha)` is at most :math:`2 \alpha` plus a
+    term that is small for many rows [1]_. In practice, it is close to :math:`\alpha`. There is no
+    proof that `select` keeps its rate. `score_samples` is then the share of rows in the numerator,
+    where rows with the same number are ordered by the average score of all detectors.
+
     A p-value is not the probability of being an outlier. That probability depends on the share of
     outliers, which cannot be estimated without labels.
+
+    References
+    ----------
+    .. [1] R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani. "Predictive inference with
+       the jackknife+". Annals of Statistics 49(1), 2021.
+    .. [2] O. Hennhöfer and C. Preisach. "Leave-One-Out-, Bootstrap- and Cross-Conformal Anomaly
+       Detectors". IEEE International Conference on Knowledge Graph, 2024.
 
     Examples
     --------
@@ -106,8 +138,10 @@ class ConformalDetector(BaseThresholdDetector):
     _parameter_constraints: dict = {
         **BaseThresholdDetector._parameter_constraints,
         "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "cv": ["cv_object"],
     }
 
+    detectors_: list[Any]
     calibration_scores_: FloatArray
 
     def __init__(
@@ -116,11 +150,13 @@ class ConformalDetector(BaseThresholdDetector):
         *,
         alpha: float = 0.05,
         calibration_size: float | int = 0.2,
+        cv: int | BaseCrossValidator | Iterable[tuple[IntArray, IntArray]] | None = None,
         random_state: RandomStateLike = None,
     ) -> None:
         self.detector = detector
         self.alpha = alpha
         self.calibration_size = calibration_size
+        self.cv = cv
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -156,7 +192,8 @@ class ConformalDetector(BaseThresholdDetector):
         ------
         ValueError
             If `labels` does not have one label for each row, contains values other than 1, -1 and
-            0, or if all labels are -1.
+            0, or if all labels are -1. If `cv` is given, and the detector is frozen or a row is
+            held out more than once.
 
         Warns
         -----
@@ -168,12 +205,21 @@ class ConformalDetector(BaseThresholdDetector):
         known_labels = check_known_labels(labels, _num_samples(X))
         rng = self._random_state()
         takes_labels = "labels" in fit_params
-        train, held_out = self._split(known_labels, rng, detector_takes_labels=takes_labels)
-        detector = self._fit_detector(X, train, rng, fit_params)
-        self.calibration_scores_ = np.sort(normality_scores(detector, _safe_indexing(X, held_out)))
-        self.detector_ = detector
-        if np.isneginf(self.offset_):
-            n = len(self.calibration_scores_)
+        splits = self._splits(known_labels, rng, detector_takes_labels=takes_labels)
+        detectors, fold_scores = [], []
+        for train, held_out in splits:
+            detector = self._fit_detector(X, train, rng, fit_params)
+            scores = normality_scores(detector, _safe_indexing(X, held_out))
+            detectors.append(detector)
+            fold_scores.append(np.sort(scores))
+        self.__dict__.pop("detector_", None)
+        if self.cv is None:
+            self.detector_ = detectors[0]
+        self.detectors_ = detectors
+        self.calibration_scores_ = np.concatenate(fold_scores)
+        self._fold_scores = fold_scores
+        n = len(self.calibration_scores_)
+        if self._n_flagged() == 0:
             warnings.warn(
                 f"With {n} held-out rows, the smallest possible p-value is {1 / (n + 1):.3g}, so "
                 f"predict flags no rows at alpha={self.alpha}. Hold out at least "
@@ -182,26 +228,102 @@ class ConformalDetector(BaseThresholdDetector):
             )
         return self
 
-    def _split(self, labels, rng, detector_takes_labels):
-        """Rows to train on, None for a frozen detector, and rows to hold out."""
+    def _splits(self, labels, rng, detector_takes_labels):
+        """Rows to train on, None for a frozen detector, and rows to hold out, of each fold."""
         normal = np.flatnonzero(labels == (1 if 1 in labels else 0))
         if isinstance(self.detector, FrozenEstimator):
-            return None, normal
-        train, held_out = train_test_split(
-            normal, test_size=self.calibration_size, random_state=rng
-        )
+            if self.cv is not None:
+                raise ValueError(
+                    "cv fits a detector for each fold, but the detector is frozen. Pass cv=None to "
+                    "calibrate it, or a detector that is not frozen."
+                )
+            return [(None, normal)]
         others = np.setdiff1d(np.arange(len(labels)), normal)
         if not detector_takes_labels:
             others = others[labels[others] == 0]
-        return np.concatenate([train, others]), held_out
+        return [
+            (np.concatenate([normal[train], others]), normal[held_out])
+            for train, held_out in self._folds(len(normal), rng)
+        ]
+
+    def _folds(self, n_normal, rng):
+        """Positions of the normal rows to train on and to hold out, of each fold."""
+        if self.cv is None:
+            return [
+                train_test_split(
+                    np.arange(n_normal),
+                    test_size=self.calibration_size,
+                    random_state=rng,
+                )
+            ]
+        cv = check_cv(self.cv)
+        if isinstance(self.cv, Integral):
+            cv = KFold(self.cv, shuffle=True, random_state=rng)
+        folds = list(cv.split(np.zeros((n_normal, 1))))
+        held_out = np.concatenate([test for _, test in folds])
+        if len(np.unique(held_out)) < len(held_out):
+            raise ValueError(
+                "cv holds out a row more than once. Pass a splitter whose folds do not overlap, "
+                "such as KFold."
+            )
+        return folds
+
+    def _n_flagged(self):
+        """Largest number of held-out rows with lower scores, plus 1, at which a row is flagged."""
+        n = len(self.calibration_scores_)
+        # The same division as in p_values: both round alike, so predict agrees with them.
+        return np.count_nonzero(np.arange(1, n + 1) / (n + 1) <= self.alpha)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during `fit`."""
+        return self.detectors_[0].n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of features seen during `fit`."""
+        return self.detectors_[0].feature_names_in_
 
     @property
     def offset_(self) -> float:
         """Threshold of the scores."""
-        n = len(self.calibration_scores_)
-        # The same division as in p_values: both round alike, so predict agrees with them.
-        k = np.count_nonzero(np.arange(1, n + 1) / (n + 1) <= self.alpha)
-        return self.calibration_scores_[k - 1] if k else -np.inf
+        k = self._n_flagged()
+        if k == 0:
+            return -np.inf
+        if len(self.detectors_) == 1:
+            return self.calibration_scores_[k - 1]
+        return k / (len(self.calibration_scores_) + 1)
+
+    def score_samples(self, X: MatrixLike) -> FloatArray:
+        """Score each row with the fitted detector, or with those of all folds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            The higher, the more normal. Without `cv`, the scores of the detector. With `cv`, they
+            are between 0 and 1; see Notes.
+        """
+        check_is_fitted(self)
+        if len(self.detectors_) == 1:
+            return normality_scores(self.detectors_[0], X)
+        scores = [normality_scores(detector, X) for detector in self.detectors_]
+        median, quartile, other_quartile = np.percentile(self.calibration_scores_, [50, 25, 75])
+        # In [0, 1): it orders rows that have the same number of lower scores.
+        average = (np.mean(scores, axis=0) - median) / ((other_quartile - quartile) or 1.0)
+        fraction = np.minimum(0.5 + np.arctan(average) / np.pi, 1 - 1e-6)
+        return (self._n_lower(scores) + fraction) / (len(self.calibration_scores_) + 1)
+
+    def _n_lower(self, scores):
+        """Number of held-out rows with the same or a lower score than each row, in their fold."""
+        return sum(
+            np.searchsorted(held_out, new, side="right")
+            for held_out, new in zip(self._fold_scores, scores, strict=True)
+        )
 
     def p_values(self, X: MatrixLike) -> FloatArray:
         """Compute conformal p-values.
@@ -217,9 +339,9 @@ class ConformalDetector(BaseThresholdDetector):
             How often a normal row has the same or a lower score, in (0, 1]. The lower, the less
             normal.
         """
-        scores = self.score_samples(X)
-        n_lower = np.searchsorted(self.calibration_scores_, scores, side="right")
-        return (1 + n_lower) / (len(self.calibration_scores_) + 1)
+        check_is_fitted(self)
+        scores = [normality_scores(detector, X) for detector in self.detectors_]
+        return (1 + self._n_lower(scores)) / (len(self.calibration_scores_) + 1)
 
     @validate_params(
         {"X": "no_validation", "fdr": [Interval(Real, 0, 1, closed="neither")]},

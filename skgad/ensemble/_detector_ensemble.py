@@ -25,7 +25,7 @@ from .._frames import (
     match_columns,
 )
 from .._random_state import set_random_states
-from .._response import SCORE_METHODS, normality_scores
+from .._response import SCORE_METHODS, check_score_direction, normality_scores
 from .._set_output import OptionalTransformMixin
 from .._sklearn_compat import (
     StrOptions,
@@ -374,8 +374,9 @@ class DetectorEnsemble(
         Raises
         ------
         ValueError
-            If names are not unique, if weights do not fit the detectors, or if the scores of a
-            member on the training rows are not finite or all the same.
+            If names are not unique, if weights do not fit the detectors, if higher scores of a
+            member are more abnormal, or if its scores on the training rows are not finite or all
+            the same.
         TypeError
             If a detector does not score rows, or if no member has a parameter for one of
             `fit_params`.
@@ -652,6 +653,7 @@ def _fit_member(name, detector, X, y, fit_params):
     """Fit a detector, and return it with the anomaly scores of the training rows."""
     X = fill_masked(X)
     detector.fit(X, y, **fit_params)
+    check_score_direction(detector, X)
     scores = _anomaly_scores(name, detector, _train_scores(detector, X))
     if np.ptp(scores) <= CONSTANT_TOLERANCE * np.abs(scores).max():
         raise ValueError(

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
 from .._labels import check_ranking
+from .._response import check_score_direction
 from .._typing import MatrixLike
 from ._plotting import NEUTRAL, detector_name, get_axes
 from ._scores import anomaly_scores
@@ -90,6 +91,7 @@ class _CurveDisplay(ABC):
         display : object
             The display.
         """
+        check_score_direction(estimator, X)
         scores = -anomaly_scores(estimator, X)
         name = detector_name(estimator) if name is None else name
         return cls.from_predictions(y, scores, pos_label=pos_label, name=name, ax=ax, **kwargs)

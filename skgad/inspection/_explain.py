@@ -1,29 +1,65 @@
 """Contributions of the columns to anomaly scores."""
 
 from numbers import Integral
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch, check_random_state
 
 from .._frames import Table, check_table, match_columns, table_like
+from .._response import check_score_direction
 from .._sklearn_compat import HasMethods, Interval, StrOptions, _safe_indexing, validate_params
 from .._typing import FloatArray, MatrixLike, RandomStateLike
 from ._residuals import residual_contributions
 from ._scores import anomaly_scores, anomaly_threshold
 from ._shapley import shapley_values
 
+if TYPE_CHECKING:
+    import shap
+
 
 class Explanation(Bunch):
     """Result of :func:`explain`."""
 
+    X: Table
     contributions: Table
     scores: FloatArray
     base: float
     threshold: float | None
     method: Literal["residual", "shapley"]
     additive: bool
+
+    def to_shap(self) -> "shap.Explanation":
+        """Convert to an explanation of the package shap, for its plots.
+
+        .. versionadded:: 0.1
+
+        Returns
+        -------
+        explanation : shap.Explanation
+            The contributions are its `values`, the rows its `data`. Positive values make a row
+            more abnormal.
+
+        Raises
+        ------
+        ValueError
+            If the contributions and `base` do not sum to the scores.
+        """
+        if not self.additive:
+            raise ValueError(
+                "These contributions do not sum to the anomaly scores, which shap's plots require. "
+                "Explain the rows with method='shapley'."
+            )
+        import shap
+
+        contributions = np.asarray(self.contributions)
+        return shap.Explanation(
+            contributions,
+            base_values=np.full(len(contributions), self.base),
+            data=np.asarray(self.X),
+            feature_names=[str(name) for name in getattr(self.X, "columns", [])] or None,
+        )
 
 
 @validate_params(
@@ -106,6 +142,8 @@ def explain(
     explanation : :class:`~sklearn.utils.Bunch`
         Dictionary-like object, with the following attributes.
 
+        X : {ndarray, dataframe} of shape (n_samples, n_features)
+            The rows.
         contributions : {ndarray, dataframe} of shape (n_samples, n_features)
             If `X` is a frame, a frame with the column names and the index of `X`.
         scores : ndarray of shape (n_samples,)
@@ -119,6 +157,9 @@ def explain(
             "residual" or "shapley".
         additive : bool
             Whether ``contributions.sum(axis=1) + base`` equals `scores`.
+
+        Its method ``to_shap()`` returns a ``shap.Explanation``, which the plots of the package
+        shap accept. It requires contributions that are additive.
 
     Raises
     ------
@@ -170,8 +211,14 @@ def explain(
     >>> explanation = explain(detector, [[0, 5, 0]], background=X, random_state=0)
     >>> int(explanation.contributions.argmax())
     1
+
+    Draw the explanation with the package shap:
+
+    >>> import shap  # doctest: +SKIP
+    >>> shap.plots.waterfall(explanation.to_shap()[0])  # doctest: +SKIP
     """
     X = check_table(X)
+    check_score_direction(detector, X)
     scores = anomaly_scores(detector, X)
     contributions, additive = None, False
     if method != "shapley":
@@ -195,6 +242,7 @@ def explain(
         )
         additive, method = True, "shapley"
     return Explanation(
+        X=X,
         contributions=table_like(X, contributions),
         scores=scores,
         base=base,

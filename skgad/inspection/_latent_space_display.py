@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_consistent_length
 
 from .._labels import outlier_mask
+from .._response import check_score_direction
 from .._typing import FloatArray, MatrixLike
 from ._plotting import detector_name, get_axes, split_by_label
 from ._scores import anomaly_scores
@@ -179,6 +180,7 @@ class LatentSpaceDisplay:
                 "The latent codes have one dimension, but at least two are required. Fit the "
                 "detector with a larger latent_dim."
             )
+        check_score_direction(estimator, X)
         outlier = None if y is None else outlier_mask(y, pos_label)
         check_consistent_length(codes, outlier)
         scores = anomaly_scores(estimator, X)

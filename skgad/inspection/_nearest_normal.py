@@ -18,6 +18,7 @@ from .._frames import (
     table_like,
     take_cells,
 )
+from .._response import check_score_direction
 from .._sklearn_compat import HasMethods, Interval, _safe_indexing, validate_params
 from .._typing import MatrixLike
 from ..preprocessing import TabularEncoder
@@ -127,6 +128,7 @@ def nearest_normal(
     array([[False,  True, False]])
     """
     X = check_table(X)
+    check_score_direction(detector, X)
     outliers = np.flatnonzero(detector.decision_function(X) < 0)
     sources = np.tile(np.arange(len(X))[:, None], X.shape[1])
     changed = np.zeros(X.shape, dtype=bool)

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._labels import outlier_mask, reject_masked
+from .._response import check_score_direction
 from .._typing import FloatArray, MatrixLike
 from ._plotting import detector_name, get_axes, split_by_label
 from ._scores import anomaly_scores, anomaly_threshold
@@ -181,6 +182,7 @@ class ScoreHistogramDisplay:
         display : ScoreHistogramDisplay
             The display.
         """
+        check_score_direction(estimator, X)
         threshold = anomaly_threshold(estimator, X)
         scores = -anomaly_scores(estimator, X)
         return cls.from_predictions(

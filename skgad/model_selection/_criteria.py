@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 
 from .._frames import fill_masked
-from .._response import normality_scores
+from .._response import check_score_direction, normality_scores
 from .._sklearn_compat import Interval, StrOptions, _safe_indexing, validate_params
 from .._typing import MatrixLike, RandomStateLike
 from ..metrics import outlier_roc_auc_score
@@ -96,6 +96,7 @@ def pseudo_outlier_score(
     >>> search.fit(load_iris().data[:50]).best_params_
     {'gamma': 10}
     """
+    check_score_direction(detector, X)
     pseudo_outliers = _draw_pseudo_outliers(X, reference, share, random_state)
     scores = normality_scores(detector, X)
     pseudo_scores = normality_scores(detector, pseudo_outliers)
@@ -181,6 +182,7 @@ def mass_volume_score(
     0.1 -0.92
     10 -0.78
     """
+    check_score_direction(detector, X)
     pseudo_outliers = _draw_pseudo_outliers(X, reference, share, random_state)
     scores = normality_scores(detector, X)
     pseudo_scores = normality_scores(detector, pseudo_outliers)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator, cross_validate
 
+from .._response import check_score_direction
 from .._typing import FloatArray, IntArray, MatrixLike
 from ..metrics import get_scorer
 from ._split import OneClassKFold
@@ -85,6 +86,7 @@ def cross_val_scores(
     outlier_average_precision [0.98 0.97 0.97]
     outlier_f1 [0.92 0.91 0.9 ]
     """
+    check_score_direction(detector)
     if not isinstance(metrics, Mapping):
         names = [metrics] if isinstance(metrics, str) else metrics
         metrics = {name: get_scorer(name) for name in names}

@@ -22,6 +22,7 @@ from .._frames import (
     take_cells,
 )
 from .._random_state import set_random_states
+from .._response import check_score_direction
 from .._set_output import OptionalTransformMixin
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
@@ -294,7 +295,9 @@ class TabularDetector(
             rng = check_random_state(self.random_state)
             set_random_states(encoder, rng)
             set_random_states(detector, rng)
-        result = getattr(detector, method)(encoder.fit_transform(collect(X)), y, **params)
+        codes = encoder.fit_transform(collect(X))
+        result = getattr(detector, method)(codes, y, **params)
+        check_score_direction(detector, codes)
         self.encoder_, self.detector_ = encoder, detector
         return result
 
