@@ -27,11 +27,14 @@ class ColumnEncoding(nn.Module):
     ----------
     encoding : Encoding
         Description of the codes, from :func:`skgad._encoding.fit_encoding`.
+    dtype : torch.dtype, default=torch.float32
+        Type of the buffers, and of the codes.
 
     Notes
     -----
-    The buffers are float32. If the values of a column are large compared with their differences,
-    such as timestamps in seconds, encode them in float64 with :meth:`Encoding.encode` instead.
+    If the values of a column are large compared with their differences, such as timestamps in
+    seconds, float32 buffers are too coarse. Encode them in float64, here or with
+    :meth:`Encoding.encode`.
 
     A frequency code looks up the nearest value that was seen, up to a relative difference of
     1.2e-7, the spacing of float32 numbers, because numbers that are equal up to rounding may be
@@ -52,10 +55,10 @@ class ColumnEncoding(nn.Module):
     frequency_table: Tensor
     left_out_table: Tensor
 
-    def __init__(self, encoding: Encoding):
+    def __init__(self, encoding: Encoding, dtype: torch.dtype = torch.float32):
         super().__init__()
         for name in ("start", "width", "low", "high", "step"):
-            values = torch.as_tensor(getattr(encoding, name), dtype=torch.float32)
+            values = torch.as_tensor(getattr(encoding, name), dtype=dtype)
             self.register_buffer(name, values)
         self.register_buffer("column", torch.as_tensor(encoding.column))
         self.register_buffer("first_codes", torch.as_tensor(encoding.first_codes))
@@ -68,11 +71,12 @@ class ColumnEncoding(nn.Module):
         # One row for each frequency code. Rows of columns with fewer values are padded.
         frequencies = encoding.frequencies.values()
         n_values = max((len(frequency.intervals) for frequency in frequencies), default=0)
-        bounds = torch.full((len(frequencies), 2 * n_values), torch.inf)
-        looked_up = torch.zeros(len(frequencies), 1 + n_values)
+        bounds = torch.full((len(frequencies), 2 * n_values), torch.inf, dtype=dtype)
+        looked_up = torch.zeros(len(frequencies), 1 + n_values, dtype=dtype)
         left_out = torch.zeros_like(looked_up)
         for i, frequency in enumerate(frequencies):
-            own_bounds = float32_bounds(frequency.intervals)
+            is_exact = dtype == torch.float64
+            own_bounds = (np.ravel if is_exact else float32_bounds)(frequency.intervals)
             bounds[i, : len(own_bounds)] = torch.as_tensor(own_bounds)
             looked_up[i, : len(frequency.codes)] = torch.as_tensor(frequency.codes)
             left_out[i, : len(frequency.codes)] = torch.as_tensor(frequency.left_out_codes)
