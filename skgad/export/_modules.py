@@ -1,6 +1,5 @@
 """Torch modules that compute what detectors and encoders compute for checked rows."""
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..engine.finished import (
     padded_for_search,
     whiten_components,
 )
+from ..engine.net import copy_net
 from ..neighbors import KNeighborsDetector
 from ..neighbors._k_neighbors import distances_to_scores
 from ..preprocessing import PiecewiseLinearEncoder, TabularEncoder
@@ -282,9 +282,7 @@ def exportable(detector, reconstruction=False):
     reconstruct = None
     if isinstance(detector, BaseDetector):
         detector._check_score_type()
-        ensemble = detector.net_.module_
-        if ensemble.device.type != "cpu":
-            ensemble = deepcopy(ensemble).cpu()
+        ensemble = copy_net(detector.net_).module_.cpu().requires_grad_(False)
         score = EnsembleScore(ensemble)
         if reconstruction:
             detector._check_kind("reconstruct", "inlier")
