@@ -108,19 +108,10 @@ def test_reconstructions_are_a_third_output(run):
     assert_close(outputs["reconstruction"], detector.reconstruct(rounded_rows(9)))
 
 
-def test_the_method_of_a_detector_writes_the_same_file(tmp_path):
-    pytest.importorskip("onnxscript", reason=NEEDS_ONNX)
-    detector = tiny("FenceGAN").fit(table())
-    detector.to_onnx(tmp_path / "method.onnx")
-    to_onnx(detector, tmp_path / "function.onnx")
-    files = [(tmp_path / f"{name}.onnx").read_bytes() for name in ("method", "function")]
-    assert files[0] == files[1]
-
-
 def test_the_file_has_opset_18_and_any_number_of_rows(tmp_path):
     onnx = pytest.importorskip("onnx", reason=NEEDS_ONNX)
     pytest.importorskip("onnxscript", reason=NEEDS_ONNX)
-    to_onnx(tiny("FenceGAN").fit(table()), tmp_path / "detector.onnx")
+    tiny("FenceGAN").fit(table()).to_onnx(tmp_path / "detector.onnx")
     model = onnx.load(tmp_path / "detector.onnx")
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 18)]
     shapes = [value.type.tensor_type.shape.dim for value in model.graph.input]
@@ -132,7 +123,6 @@ def test_the_file_has_opset_18_and_any_number_of_rows(tmp_path):
     [
         KNeighborsDetector(),
         DensityDetector(encoding="piecewise+frequency", random_state=0),
-        DensityDetector(encoding=None, random_state=0),
     ],
 )
 def test_detectors_without_networks_are_exported(run, detector):
