@@ -23,6 +23,7 @@ PUBLIC_MODULES = [
     "skgad.datasets",
     "skgad.density",
     "skgad.ensemble",
+    "skgad.export",
     "skgad.inspection",
     "skgad.interop",
     "skgad.metrics",

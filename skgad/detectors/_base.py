@@ -1,5 +1,6 @@
 """Base classes of the detectors: scikit-learn's contract around a game."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -783,6 +784,24 @@ class BaseDetector(
             states = replaced(state["_generator_states"], np.ndarray, torch.tensor)
             state = {"history_": state["net_"].history, **state, "_generator_states": states}
         super().__setstate__(state)
+
+    def to_onnx(self, path: str | os.PathLike, *, reconstruction: bool = False) -> None:
+        """Write the fitted detector to an ONNX file.
+
+        See :func:`skgad.export.to_onnx` for the inputs and the outputs of the file.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+        reconstruction : bool, default=False
+            Whether the reconstruction of each row is a third output.
+        """
+        from ..export import to_onnx  # which imports this module
+
+        to_onnx(self, path, reconstruction=reconstruction)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

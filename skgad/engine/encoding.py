@@ -42,6 +42,8 @@ class ColumnEncoding(nn.Module):
     ----------
     encoding : Encoding
         Description of the codes, from :func:`skgad._encoding.fit_encoding`.
+    dtype : torch.dtype, default=torch.float32
+        Type of the buffers, and of the codes.
 
     Notes
     -----
@@ -69,12 +71,12 @@ class ColumnEncoding(nn.Module):
     left_out_table: Tensor
     origin: Tensor | None
 
-    def __init__(self, encoding: Encoding):
+    def __init__(self, encoding: Encoding, dtype: torch.dtype = torch.float32):
         super().__init__()
         origin = encoding.origin
         self.register_buffer("origin", None if origin is None else torch.as_tensor(origin))
         for name in ("start", "width", "low", "high", "step"):
-            values = torch.as_tensor(getattr(encoding, name), dtype=torch.float32)
+            values = torch.as_tensor(getattr(encoding, name), dtype=dtype)
             self.register_buffer(name, values)
         self.register_buffer("column", torch.as_tensor(encoding.column))
         self.register_buffer("first_codes", torch.as_tensor(encoding.first_codes))
@@ -87,11 +89,12 @@ class ColumnEncoding(nn.Module):
         # One row for each frequency code. Rows of columns with fewer values are padded.
         frequencies = encoding.frequencies.values()
         n_values = max((len(frequency.intervals) for frequency in frequencies), default=0)
-        bounds = torch.full((len(frequencies), 2 * n_values), torch.inf)
-        looked_up = torch.zeros(len(frequencies), 1 + n_values)
+        bounds = torch.full((len(frequencies), 2 * n_values), torch.inf, dtype=dtype)
+        looked_up = torch.zeros(len(frequencies), 1 + n_values, dtype=dtype)
         left_out = torch.zeros_like(looked_up)
         for i, frequency in enumerate(frequencies):
-            own_bounds = float32_bounds(frequency.intervals)
+            is_exact = dtype == torch.float64
+            own_bounds = (np.ravel if is_exact else float32_bounds)(frequency.intervals)
             bounds[i, : len(own_bounds)] = torch.as_tensor(own_bounds)
             looked_up[i, : len(frequency.codes)] = torch.as_tensor(frequency.codes)
             left_out[i, : len(frequency.codes)] = torch.as_tensor(frequency.left_out_codes)

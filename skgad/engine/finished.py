@@ -125,17 +125,22 @@ class NeighborScore(nn.Module):
     def __init__(self, game, apply, positions):
         super().__init__()
         codes = tensor_for(game, apply(game.encode, evenly(positions, MAX_CODES)))
-        n_codes = codes.shape[-2]
-        n_missing = -n_codes % GROUP_SIZE
-        half_squares = codes.square().sum(-1) / 2
-        self.n_neighbors = min(N_NEIGHBORS, n_codes)
-        self.register_buffer("codes", pad(codes, (0, 0, 0, n_missing)))
-        self.register_buffer("half_squares", pad(half_squares, (0, n_missing), value=torch.inf))
+        self.n_neighbors = min(N_NEIGHBORS, codes.shape[-2])
+        train_codes, half_squares = padded_for_search(codes)
+        self.register_buffer("codes", train_codes)
+        self.register_buffer("half_squares", half_squares)
 
     def forward(self, game, x):
         """Score of each row; shape (..., batch_size)."""
         search = partial(distances_to_neighbor, n_neighbors=self.n_neighbors)
         return for_each_member(search, game.encode(x), self.codes, self.half_squares)
+
+
+def padded_for_search(codes):
+    """Training codes, padded to whole groups, and half of their squared norms."""
+    n_missing = -codes.shape[-2] % GROUP_SIZE
+    half_squares = codes.square().sum(-1) / 2
+    return pad(codes, (0, 0, 0, n_missing)), pad(half_squares, (0, n_missing), value=torch.inf)
 
 
 def distances_to_neighbor(codes, train_codes, half_squares, n_neighbors):
@@ -150,9 +155,9 @@ def distances_to_neighbor(codes, train_codes, half_squares, n_neighbors):
     # contiguous in memory takes a fraction of the time of `topk`.
     groups = closeness.T.unflatten(0, (-1, GROUP_SIZE))
     nearest_in_group = groups.amax(1).T.contiguous()
-    n_groups = min(n_neighbors, len(groups))
+    n_groups = min(n_neighbors, groups.shape[0])
     chosen = nearest_in_group.topk(n_groups, dim=-1).indices
-    rows = torch.arange(len(codes), device=codes.device)[:, None]
+    rows = torch.arange(codes.shape[0], device=codes.device)[:, None]
     candidates = groups[chosen, :, rows].flatten(-2).topk(n_neighbors, dim=-1).indices
     nearest = chosen.gather(-1, candidates // GROUP_SIZE) * GROUP_SIZE + candidates % GROUP_SIZE
     # Distances anew, because the expanded square loses digits for near neighbors.
@@ -235,13 +240,26 @@ def fit_mixture(codes):
     )
     with config_context(array_api_dispatch=False):  # does not know "k-means++"
         mixture.fit(standardized @ directions.T)
+    to_unit, shift, log_peaks = whiten_components(mixture)
+    whitening = (to_unit @ (directions / scale)).reshape(-1, n_dims)
+    return center, scale[None], whitening, shift, log_peaks
+
+
+def whiten_components(mixture):
+    """Maps of the components of a mixture with full covariances that make them standard normal.
+
+    Returns
+    -------
+    to_unit : ndarray of shape (n_components, n_dims, n_dims)
+    shift, log_peaks : ndarray
+        As :func:`fit_mixture` returns them.
+    """
     to_unit = mixture.precisions_cholesky_.transpose(0, 2, 1)
     log_determinants = np.log(np.diagonal(to_unit, axis1=1, axis2=2)).sum(axis=1)
     log_peaks = np.log(mixture.weights_) + log_determinants
-    log_peaks -= len(directions) / 2 * np.log(2 * np.pi)
+    log_peaks -= to_unit.shape[-1] / 2 * np.log(2 * np.pi)
     shift = -(to_unit @ mixture.means_[:, :, None]).ravel()
-    whitening = (to_unit @ (directions / scale)).reshape(-1, n_dims)
-    return center, scale[None], whitening, shift, log_peaks
+    return to_unit, shift, log_peaks
 
 
 def negative_log_density(codes, center, whitening, shift, log_peaks):

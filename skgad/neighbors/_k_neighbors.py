@@ -187,9 +187,8 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         n_neighbors = self.neighbors_.n_neighbors
         distances, _ = self.neighbors_.kneighbors(fill_masked(X), n_neighbors + 1)
-        is_training_row = distances[:, 0] <= SAME_ROW_TOLERANCE * distances[:, -1]
-        scores = -np.where(is_training_row, distances[:, -1], distances[:, -2])
-        return np.maximum(scores.astype(np.float64, copy=False), -MAX_DISTANCE)
+        scores = distances_to_scores(distances).astype(np.float64, copy=False)
+        return np.maximum(scores, -MAX_DISTANCE)
 
     def __getstate__(self):
         """State without the tree, which is built again from the training rows."""
@@ -210,3 +209,12 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self._index()).input_tags
         return tags
+
+
+def distances_to_scores(distances, where=np.where):
+    """Scores from the sorted distances to the nearest training rows, one more than neighbors.
+
+    `where` is that of torch for tensors.
+    """
+    is_training_row = distances[:, 0] <= SAME_ROW_TOLERANCE * distances[:, -1]
+    return -where(is_training_row, distances[:, -1], distances[:, -2])

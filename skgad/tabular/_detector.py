@@ -1,5 +1,6 @@
 """A detector for tables of mixed columns."""
 
+import os
 from numbers import Integral
 from typing import Any, Literal, Self
 
@@ -577,6 +578,22 @@ class TabularDetector(
     def feature_names_in_(self) -> NDArray[Any]:
         """Names of the columns seen in `fit`."""
         return self.encoder_.feature_names_in_
+
+    def to_onnx(self, path: str | os.PathLike) -> None:
+        """Write the fitted detector to an ONNX file.
+
+        See :func:`skgad.export.to_onnx` for the inputs and the outputs of the file.
+
+        .. versionadded:: 0.1
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+        """
+        from ..export import to_onnx  # which imports this module
+
+        to_onnx(self, path)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Routing of metadata: all of it is passed to the methods that train the detector.

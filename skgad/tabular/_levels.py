@@ -113,6 +113,27 @@ class LevelEncoder:
             for name, known, group in zip(self.names, self._levels, groups, strict=True)
         }
 
+    def positions(self, name):
+        """Position of each level of a column among the output columns of this column.
+
+        Returns
+        -------
+        positions : dict
+            Levels and their positions. None is a missing value.
+        unknown : int
+            Position of all other levels: that of infrequent levels, or -1 if there is none.
+        """
+        i, categories = self.names.index(name), self._one_hot.categories_
+        rows = np.empty((len(categories[i]), len(categories)), dtype=object)
+        rows[:] = [known[0] for known in categories]
+        rows[:, i] = categories[i]
+        start = sum(map(len, self._levels[:i]))
+        n_outputs = len(self._levels[i])
+        group = self._one_hot.transform(rows)[:, start : start + n_outputs]
+        infrequent = getattr(self._one_hot, "infrequent_categories_", [None] * len(categories))[i]
+        unknown = -1 if infrequent is None else n_outputs - 1
+        return dict(zip(categories[i], group.argmax(axis=1).tolist(), strict=True)), unknown
+
     def get_feature_names_out(self, names):
         """Names of the output columns, given those of the input columns."""
         return self._one_hot.get_feature_names_out(names) if self.names else []
