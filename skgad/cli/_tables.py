@@ -6,6 +6,8 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .._frames import as_levels
+from ..tabular._dates import TextDates
 from ._formats import import_pandas, read_table
 from ._messages import CommandError, quote_names
 
@@ -79,7 +81,7 @@ def check_text_features(X: "pd.DataFrame", categorical: Collection[str], decimal
 
     Raise an error if all features look like keys.
     """
-    text_columns = [name for name in X if _is_text(X[name])]
+    text_columns = [name for name in X if _is_text(X[name]) and not _contains_dates(X[name])]
     if len(text_columns) == X.shape[1] and len(X) > 1 and all(X[c].is_unique for c in text_columns):
         raise CommandError(
             f"Cannot learn from {quote_names(text_columns)}: every row has a different text. Check "
@@ -173,6 +175,11 @@ def _to_dates(column, time_zone):
             "dates as 2024-12-31 or 2024-12-31 13:00 (ISO 8601)."
         )
     return dates.dt.tz_convert(time_zone)
+
+
+def _contains_dates(column):
+    """Whether a column of text contains dates, which the encoder reads."""
+    return TextDates.of(as_levels(column.to_numpy(dtype=object))) is not None
 
 
 def _is_text(column):
