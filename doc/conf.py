@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401  # for the gallery
 
 import skgad
 

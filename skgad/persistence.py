@@ -26,6 +26,11 @@ from ._files import atomic_write
 
 __all__ = ["TRUSTED_TYPES", "ModelFileError", "SaveMixin", "load", "save"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 #: Version of the format. It is raised if older versions of skgad cannot load new files.
 FORMAT = 1
 
@@ -304,10 +309,8 @@ def _check_importable(name):
 
 def _versions():
     """Versions of the packages that a model depends on."""
-    from . import __version__  # defined after this module has been imported
-
     return {
-        "skgad": __version__,
+        "skgad": import_module("skgad").__version__,  # which is defined after this module
         "scikit-learn": sklearn.__version__,
         "torch": torch.__version__,
         "numpy": np.__version__,

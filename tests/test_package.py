@@ -45,6 +45,7 @@ def requirements(*extras):
     return {
         requirement.name: next((Version(bound.version) for bound in requirement.specifier), None)
         for requirement in map(Requirement, chain(project["dependencies"], *chosen))
+        if requirement.name != "skgad"  # other extras
     }
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sklearn.base import OutlierMixin
 
 #: Names of the package that are no detectors.
-OTHERS = {"BaseDetector", "ConvNet", "Game", "MLP", "TabularDetector"}
+OTHERS = {"BaseDetector", "ConvNet", "Game", "MLP", "TabularDetector", "load", "save"}
 
 #: Module of each detector, by the name of its class. They are imported by `detector_class`.
 DETECTORS = {
@@ -72,7 +72,7 @@ def make_detector(
     if "random_state" in valid:
         params.setdefault("random_state", random_state)
     if "callbacks" in valid:
-        params.setdefault("callbacks", [TrainingProgress(progress)])
+        params.setdefault("callbacks", [TrainingProgress(progress.enabled)])
     for param, value in params.items():
         prefix = "" if param.startswith("encoder__") else "detector__"
         try:

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .._frames import as_levels
+from ..tabular._dates import TextDates
 from ..tabular._levels import has_too_many_levels
 from ._formats import import_pandas, read_table
 from ._messages import CommandError, quote_names
@@ -55,7 +57,9 @@ def find_keys(table: "pd.DataFrame", args: Namespace) -> list[str]:
     for name in table.columns.difference([*named], sort=False):
         values = table[name].dropna()
         has_too_many = has_too_many_levels(values.nunique(), len(values))
-        if has_too_many and _is_text(values) and not _is_mostly_numeric(values):
+        if not (has_too_many and _is_text(values)):
+            continue
+        if not _is_mostly_numeric(values) and not _contains_dates(values):
             keys.append(name)
     n_features = table.shape[1] - len({*excluded_columns(args)})
     return keys if len(keys) < n_features else []
@@ -107,7 +111,7 @@ def check_text_features(X: "pd.DataFrame", categorical: Collection[str], decimal
 
     Raise an error if all features look like keys.
     """
-    text_columns = [name for name in X if _is_text(X[name])]
+    text_columns = [name for name in X if _is_text(X[name]) and not _contains_dates(X[name])]
     if len(text_columns) == X.shape[1] and len(X) > 1 and all(X[c].is_unique for c in text_columns):
         raise CommandError(
             f"Cannot learn from {quote_names(text_columns)}: every row has a different text. Check "
@@ -198,6 +202,11 @@ def _is_mostly_numeric(values):
     """Whether most texts are numbers, up to thousands separators."""
     numbers = import_pandas().to_numeric(values.str.replace(",", ""), errors="coerce")
     return numbers.notna().mean() > 0.5
+
+
+def _contains_dates(column):
+    """Whether a column of text contains dates, which the encoder reads."""
+    return TextDates.of(as_levels(column.to_numpy(dtype=object))) is not None
 
 
 def _is_text(column):

@@ -12,3 +12,7 @@ __all__ = [
     "pipeline_sample",
     "to_pyod",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from cli_common import DETECT, FOREST, assert_rejected, detect, payments_folder
 
-from skgad.cli import _detect, _train, main
+from skgad.cli import _tables, main
 
 folder = pytest.fixture(payments_folder)
 
@@ -25,8 +25,7 @@ def test_invalid_outputs_are_rejected(folder, capsys, options, message):
 
 
 def test_outputs_are_checked_before_any_work(folder, monkeypatch, capsys):
-    monkeypatch.setattr(_detect, "read_training_table", None)
-    monkeypatch.setattr(_train, "read_training_table", None)
+    monkeypatch.setattr(_tables, "read_training_table", None)
     assert_rejected(capsys, ["detect", "data.csv", "--out", "/proc/o.csv"], "Cannot write /proc/o")
     assert_rejected(capsys, ["train", "data.csv", "--model", "no/m"], "Cannot write no/m")
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from cli_common import detect, payments, payments_folder, train
 
-from skgad.cli import _detect, _score, main
+from skgad.cli import _models, _results, main
 
 folder = pytest.fixture(payments_folder)
 
@@ -24,9 +24,8 @@ def test_results_never_overwrite_columns_of_the_table(folder, monkeypatch, capsy
     columns = ["anomaly_score", "decision", "reason_1", "contribution_3"]
     payments().assign(**dict.fromkeys(columns, [0, 1] * 30)).to_csv("scored.csv", index=False)
     train(*(arg for column in columns for arg in ("--ignore", column)), data="scored.csv")
-    monkeypatch.setattr(_detect, "train_model", None)
-    monkeypatch.setattr(_detect, "write_results", None)
-    monkeypatch.setattr(_score, "write_results", None)
+    monkeypatch.setattr(_models, "train_model", None)
+    monkeypatch.setattr(_results, "write_results", None)
     for command in (["detect"], ["score", "--model", "model"]):
         assert main([*command, "scored.csv", "--out", "out.csv", *options]) == 2
         err = capsys.readouterr().err
