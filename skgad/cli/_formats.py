@@ -155,7 +155,9 @@ def _check_lines(content, sep, n_columns, path):
     Pandas would fill them with missing values.
     """
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=sep)
-    short, blank, n_with_values = [], [], 0
+    short: list[tuple[int, int]] = []
+    blank: list[tuple[int, int]] = []
+    n_with_values = 0
     with suppress(csv.Error):  # cells beyond the limit of this reader
         next(reader)
         for cells in reader:
