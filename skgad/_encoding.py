@@ -252,7 +252,7 @@ def dwarfed_columns(
     )
     farthest = np.fmax(high - median, median - low)
     dwarfed = []
-    for j in np.flatnonzero(farthest > INVISIBLE * smallest):
+    for j in np.flatnonzero(farthest > INVISIBLE * smallest).tolist():
         typical = np.median(distances[distances[:, j] > 0, j])
         if farthest[j] > UNUSABLE * typical:
             value = high[j] if high[j] - median[j] == farthest[j] else low[j]

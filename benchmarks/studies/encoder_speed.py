@@ -36,18 +36,24 @@ def evaluate(kind, size):
     """Seconds of the methods of the encoder, in processor time."""
     X, params = table_of(kind, size)
     encoder = TabularEncoder(**params)
-    measured, Z = {}, None
-    for method, call in {
-        "fit": lambda: encoder.fit(X),
-        "transform": lambda: encoder.transform(X),
-        "inverse_transform": lambda: encoder.inverse_transform(Z),
-        "get_feature_names_out": encoder.get_feature_names_out,
-    }.items():
-        start = time.process_time()
-        result = call()
-        measured[method] = round(time.process_time() - start, 3)
-        Z = result if method == "transform" else Z
-    return {**measured, "n_outputs": Z.shape[1]}
+    fit, _ = timed(encoder.fit, X)
+    transform, Z = timed(encoder.transform, X)
+    inverse_transform, _ = timed(encoder.inverse_transform, Z)
+    get_feature_names_out, names = timed(encoder.get_feature_names_out)
+    return {
+        "fit": fit,
+        "transform": transform,
+        "inverse_transform": inverse_transform,
+        "get_feature_names_out": get_feature_names_out,
+        "n_outputs": len(names),
+    }
+
+
+def timed(function, *args):
+    """Processor time of a call, and its result."""
+    start = time.process_time()
+    result = function(*args)
+    return round(time.process_time() - start, 3), result
 
 
 def main(arguments=None):

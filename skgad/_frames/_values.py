@@ -5,7 +5,6 @@ import re
 import sys
 from decimal import Decimal
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def infer_objects(values, name):
     )
 
 
-def fill_masked(X: Any) -> Any:
+def fill_masked(X):
     """Replace masked values by NaN, NaT or None; anything but a masked array is returned as it is.
 
     Without this, the numbers under the mask would count: other functions ignore masks.

@@ -4,7 +4,6 @@ import csv
 import io
 import warnings
 from collections.abc import Collection
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -114,7 +113,9 @@ def _read_csv(path, sep, decimal, encoding, text_columns, verbatim_columns):
         opener = import_module(OPENERS[path.suffix.lower()])
         with opener.open(path, "rt", encoding=encoding, newline="") as file:
             # Blank lines are rows, except before the header and at the end of the file.
-            content = file.read().strip("\r\n").encode()
+            text = file.read()
+            content = text.strip("\r\n").encode()
+            n_skipped = text[: len(text) - len(text.lstrip("\r\n"))].count("\n")
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
             # Without index_col=False, pandas uses a column without a name as the index.
             options = {"sep": sep, "index_col": False, "skip_blank_lines": False}
@@ -145,39 +146,43 @@ def _read_csv(path, sep, decimal, encoding, text_columns, verbatim_columns):
         raise CommandError(f"Cannot read {path}: {error}") from error
     _check_header(header.loc[0], path)
     if len(table) and table.iloc[:, -1].hasnans:
-        _check_lines(content.decode(), sep, table.shape[1], path)
+        _check_lines(content.decode(), sep, table.shape[1], n_skipped, path)
     return table
 
 
-def _check_lines(content, sep, n_columns, path):
+def _check_lines(content, sep, n_columns, n_skipped, path):
     """Raise an error for lines with fewer cells than columns, and warn of blank lines.
 
-    Pandas would fill them with missing values.
+    Pandas would fill them with missing values. The header is preceded by `n_skipped` lines.
     """
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=sep)
-    short, blank, n_with_values = [], [], 0
-    with suppress(csv.Error):  # cells beyond the limit of this reader
+    short: list[int] = []
+    blank: list[int] = []
+    has_values = False
+    try:
         next(reader)
+        first = n_skipped + reader.line_num + 1
         for cells in reader:
-            n_with_values += any(cells)
+            has_values = has_values or any(cells)
             if len(cells) < n_columns and n_columns > 1:
-                (short if cells else blank).append((reader.line_num, len(cells)))
-        if n_with_values == 0:
-            raise CommandError(
-                f"{path} contains no values: lines 2 to {reader.line_num} are empty."
-            )
-    if short:
-        line, n_cells = short[0]
+                (short if cells else blank).append(n_skipped + reader.line_num)
+    except csv.Error:  # a cell is beyond the limit of this reader, but not of pandas
+        return
+    if not has_values:
+        last = n_skipped + reader.line_num
         raise CommandError(
-            f"Line {line} of {path} has {n_cells} cells, but the header has {n_columns}"
-            f"{f'; {len(short) - 1} more lines are short, too' if len(short) > 1 else ''}. "
-            "Complete the line: write nothing between two separators for a missing value."
+            f"{path} contains no values: all cells of lines {first} to {last} are empty."
+        )
+    if short:
+        raise CommandError(
+            f"Lines of {path} have fewer cells than the header, which has {n_columns}: line "
+            f"{quote_names(short)}. Complete them: a missing value is an empty cell, so that every "
+            f"line has {n_columns - 1} separators."
         )
     if blank:
-        lines = ", ".join(str(line) for line, _ in blank[:8])
         warnings.warn(
-            f"{len(blank)} lines of {path} are blank, and are read as rows of missing values: "
-            f"line {lines}{', ...' if len(blank) > 8 else ''}. Remove them if they are no rows.",
+            f"Blank lines of {path} are read as rows of missing values: line "
+            f"{quote_names(blank)}. Remove the lines that are not rows.",
             stacklevel=2,
         )
 

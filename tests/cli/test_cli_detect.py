@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from cli_common import detect, detect_lines, payments, payments_folder
+from cli_common import collect_warnings, detect, detect_lines, payments, payments_folder
 
 folder = pytest.fixture(payments_folder)
 
@@ -21,9 +21,11 @@ def test_every_row_gets_a_score_and_a_decision_in_the_order_of_the_table(folder,
     assert captured.out == captured.err == ""
 
 
-def test_every_line_of_the_table_gives_one_line_of_results(folder):
+def test_every_line_of_the_table_gives_one_line_of_results(folder, capsys):
     (folder / "gaps.csv").write_text("\n\nkey,amount\nNA,1\n\n,3\n007,\n,\n\n\n")
-    keys = [line.split(",")[0] for line in detect_lines("gaps.csv", "--ignore", "key")]
+    [line] = collect_warnings(capsys, detect_lines, "gaps.csv", "--ignore", "key")
+    assert "Blank lines of gaps.csv are read as rows of missing values: line 5." in line
+    keys = [line.split(",")[0] for line in (folder / "out.csv").read_text().splitlines()]
     assert keys == ["key", "NA", "", "", "007", ""]
     (folder / "one.csv").write_bytes(b"amount\r\n1\r\n\r\n3\r\n\r\n")
     assert len(detect_lines("one.csv")) == 1 + 3
