@@ -154,12 +154,14 @@ class SaveTraining(Callback):
     seeds : list of int
         Seeds of the training.
     saved : dict or None
-        State in the file.
+        State in the file, until it is restored.
+    was_over : bool
+        Whether the training in the file was over.
     """
 
     def __init__(self, file, fingerprint, seeds, has_seed):
         self.file, self.fingerprint, self.seeds = file, fingerprint, seeds
-        self.saved = file.read()
+        self.saved, self.was_over = file.read(), False
         if self.saved is not None:
             check_same_training(file.path, self.saved["fingerprint"], fingerprint)
             if has_seed:
@@ -170,12 +172,14 @@ class SaveTraining(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Go on from the state in the file."""
-        self.n_before_ = len(net.history)
         if self.saved is not None:
             check_same_networks(self.file.path, net, self.saved)
+            n_before = len(net.history)
             restore(net, self.saved)
-            n_done = len(net.history) - self.n_before_
-            net.n_epochs_done_ = net.max_epochs if self.saved["is_over"] else n_done
+            n_done = len(net.history) - n_before
+            self.was_over = self.saved["is_over"]
+            net.n_epochs_done_ = net.max_epochs if self.was_over else n_done
+            self.saved = None  # it is as large as the training
         self._start_waiting(net)
 
     def on_epoch_end(self, net, **kwargs):
@@ -206,7 +210,7 @@ class SaveTraining(Callback):
 
     def finish(self, net):
         """Save the state at the end of the training, unless that is what the file had."""
-        if self.saved is None or not self.saved["is_over"]:
+        if not self.was_over:
             self.save(net, is_over=True)
 
     def _start_waiting(self, net):

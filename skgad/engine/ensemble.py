@@ -62,8 +62,8 @@ class Ensemble(nn.Module):
                 games.append(make_game())
         self.game = stack_games(games)
         self.phase_names = [*self.game.plan_phases(lambda duration: 0)]
-        phases_left = torch.zeros(len(self.phase_names), dtype=torch.long)
-        self.register_buffer("phases_left", phases_left)  # number of mini-batches of each phase
+        if self.phase_names:  # number of mini-batches of each phase
+            self.register_buffer("phases_left", torch.zeros(len(self.phase_names)).long())
         self.averaged_game = None
         self.block_rows = block_rows
         self.encoding = None if encoding is None else ColumnEncoding(encoding)

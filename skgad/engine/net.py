@@ -138,7 +138,8 @@ class AdversarialNet(NeuralNet):
         named = [(type(callback).__name__, callback.initialize()) for callback in callbacks]
         self.set_params(train_split=None if held_out is None else predefined_split(held_out))
         # The phases first, because the averages copy the buffers that they change.
-        self.callbacks_ = [("Phases", Phases()), *permanent, *named]
+        phases = [("Phases", Phases())] if self.module_.phase_names else []
+        self.callbacks_ = [*phases, *permanent, *named]
         self.partial_fit(rows)
         self.callbacks_ = permanent
         self.set_params(train_split=None)  # otherwise the net would keep the held-out rows

@@ -29,10 +29,8 @@ class Phases(Callback):
     def on_epoch_begin(self, net, **kwargs):
         """Tell the game its phase. Early stopping ignores the epochs before a fresh start."""
         ensemble = net.module_
-        # Once per epoch, because it waits for the device.
-        self.left_ = ensemble.phases_left.tolist() if ensemble.phase_names else []
-        self._tell(net)
-        if self._precedes_fresh_start(net.module_.game):
+        self._read(ensemble)
+        if ensemble.game.phase == ensemble.game.fresh_start_after:
             for _, callback in net.callbacks_:
                 if isinstance(callback, EarlyStopping):
                     callback.on_train_begin(net)
@@ -47,28 +45,28 @@ class Phases(Callback):
         ensemble.phases_left[current] -= 1
         if self.left_[current]:
             return
-        if self._precedes_fresh_start(game):
+        if game.phase == game.fresh_start_after:
             prepare(ensemble, self.rows_)
             ensemble.train()
             net.optimizer_.state.clear()
-        self._tell(net)
+        self._tell(ensemble)
 
     def on_train_end(self, net, **kwargs):
-        """Release the rows."""
+        """Release the rows. A training that a checkpoint completes has no epoch before this."""
         del self.rows_
+        self._read(net.module_)
 
-    def _precedes_fresh_start(self, game):
-        """Whether the training starts anew after the current phase."""
-        return bool(self.left_) and game.phase == game.fresh_start_after
+    def _read(self, ensemble):
+        """Read the count, once per epoch, because this waits for the device."""
+        self.left_ = ensemble.phases_left.tolist()
+        self._tell(ensemble)
 
     def _current(self):
         """Position of the first phase that is not over, or None."""
         return next((k for k, n_left in enumerate(self.left_) if n_left), None)
 
-    def _tell(self, net):
+    def _tell(self, ensemble):
         """Set the phase of the next mini-batch."""
-        ensemble, current = net.module_, self._current()
-        if self.left_:
-            phase = "training" if current is None else ensemble.phase_names[current]
-            for game in ensemble.games:
-                game.phase = phase
+        current = self._current()
+        for game in ensemble.games:
+            game.phase = "training" if current is None else ensemble.phase_names[current]

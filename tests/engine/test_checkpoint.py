@@ -119,6 +119,14 @@ def test_a_training_can_be_killed_in_each_phase(device, path):
     assert_same_detector(detector.fit(table()), whole)
 
 
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_a_training_that_is_over_may_have_ended_in_an_early_phase(ema_decay, device, path):
+    params = {"pretraining": 5, "max_epochs": 3, "ema_decay": ema_decay}
+    detector = tiny("DeepSVDD", device=device, checkpoint=path, **params)
+    whole = tiny_like(detector).fit(table())
+    assert_same_detector(detector.fit(table()), whole)
+
+
 def test_without_a_random_state_the_seeds_are_those_of_the_file(device, path):
     detector = tiny("ALAD", device=device, max_epochs=4, random_state=None)
     start_and_kill(detector, path, epoch=3)
