@@ -125,11 +125,22 @@ class ModelFileError(ValueError):
     """A model file is damaged, foreign, newer, or contains types that are not trusted.
 
     .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and what to do.
     """
+
+    def __init__(self, message: str):
+        super().__init__(message)
 
 
 class SaveMixin:
-    """Mixin for estimators that can be saved to a model file."""
+    """Mixin for estimators that can be saved to a model file.
+
+    .. versionadded:: 0.1
+    """
 
     def save(self, path: str | os.PathLike) -> None:
         """Save the estimator to a file, for :func:`skgad.load`.
@@ -304,10 +315,8 @@ def _check_importable(name):
 
 def _versions():
     """Versions of the packages that a model depends on."""
-    from . import __version__  # defined after this module has been imported
-
     return {
-        "skgad": __version__,
+        "skgad": import_module("skgad").__version__,
         "scikit-learn": sklearn.__version__,
         "torch": torch.__version__,
         "numpy": np.__version__,

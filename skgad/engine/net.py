@@ -205,7 +205,13 @@ class AdversarialNet(NeuralNet):
         del self.parameters_of_, self.losses_of_, self.step_
 
     def without_optimizer_state(self):
-        """Return the same net, whose pickle leaves out the state of the optimizer."""
+        """Return the same net, whose pickle leaves out the state of the optimizer.
+
+        Returns
+        -------
+        net : AdversarialNet
+            A net that shares everything with this one.
+        """
         net = type(self).__new__(type(self))
         vars(net).update(vars(self), pickles_optimizer_state=False)
         return net
