@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ._save import SaveMixin
 from ._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
 from ._typing import FloatArray, IntArray
-from .persistence import SaveMixin
 
 #: What ``contamination="auto"`` means.
 AUTO_CONTAMINATION = 0.05

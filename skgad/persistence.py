@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from ._files import atomic_write
+from ._save import SaveMixin
 
 __all__ = ["TRUSTED_TYPES", "ModelFileError", "SaveMixin", "load", "save"]
 
@@ -130,21 +131,15 @@ class ModelFileError(ValueError):
     """A model file is damaged, foreign, newer, or contains types that are not trusted.
 
     .. versionadded:: 0.1
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and what to do.
     """
 
-
-class SaveMixin:
-    """Mixin for estimators that can be saved to a model file."""
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Save the estimator to a file, for :func:`skgad.load`.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file, which is replaced if it exists. See :func:`skgad.save`.
-        """
-        save(self, path)
+    def __init__(self, message: str):
+        super().__init__(message)
 
 
 def save(estimator: Any, path: str | os.PathLike) -> None:
@@ -310,7 +305,7 @@ def _check_importable(name):
 def _versions():
     """Versions of the packages that a model depends on."""
     return {
-        "skgad": import_module("skgad").__version__,  # which is defined after this module
+        "skgad": import_module("skgad").__version__,
         "scikit-learn": sklearn.__version__,
         "torch": torch.__version__,
         "numpy": np.__version__,

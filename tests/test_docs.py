@@ -30,6 +30,7 @@ PUBLIC_MODULES = [
     "skgad.model_selection",
     "skgad.neighbors",
     "skgad.networks",
+    "skgad.persistence",
     "skgad.preprocessing",
 ]
 

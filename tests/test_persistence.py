@@ -27,7 +27,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, PrintLog
 from skorch.exceptions import DeviceWarning
 from torch import nn
 
@@ -136,6 +136,19 @@ def test_frozen_and_shared_parameters_stay_so(tmp_path):
     assert not loaded.encoder[0].weight.requires_grad
     assert loaded.encoder[0].bias.requires_grad
     assert loaded.encoder[-1].shared is loaded.encoder[0]
+
+
+def test_callbacks_are_kept(tmp_path):
+    lines = []
+    params = {"callbacks__print_log": PrintLog(sink=lines.append), "callbacks__epoch_timer": None}
+    detector = tiny("ALAD", net_params=params, verbose=1, callbacks=[("mine", Callback())])
+    detector.fit(table())
+    n_lines, names = len(lines), [name for name, _ in detector.net_.callbacks_]
+    assert n_lines
+    loaded = pickle.loads(pickle.dumps(detector.set_params(net_params=None)))
+    assert [name for name, _ in loaded.net_.callbacks_] == names
+    loaded.partial_fit(table())
+    assert dict(loaded.net_.callbacks_)["print_log"].sink.__self__ is not lines
 
 
 def frame_of_all_dtypes():

@@ -49,10 +49,10 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, (CommandError, ValueError, TypeError, OSError)):
         return str(error)
     name = type(error).__name__
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, MemoryError) or "alloc" in text or "out of memory" in text:
         return f"not enough memory for this table and these settings ({text or name})."
-    return f"{name}: {text} Run the command with --verbose for the traceback."
+    return f"{name}: {text}. Run the command with --verbose for the traceback."
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import warnings
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import torch
@@ -122,7 +122,7 @@ def make_trees_safe(detector: object) -> None:
             check_tree(tree)
 
 
-def check_tree(tree: object) -> None:
+def check_tree(tree: Any) -> None:
     """Check that all children come after their parents, and that all features exist."""
     nodes = tree.__getstate__()["nodes"]
     positions = np.arange(len(nodes))

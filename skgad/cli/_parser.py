@@ -137,7 +137,7 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="model file; loading it runs code that it contains, so only load files you trust",
+        help="model file, which is data: loading it runs no code",
     )
 
 

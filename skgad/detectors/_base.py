@@ -769,8 +769,7 @@ class BaseDetector(
             return state
         if state.get("history_") is self.net_.history:
             del state["history_"]
-        if not self.warm_start:
-            state["net_"] = self.net_.without_optimizer_state()
+        state["net_"] = self.net_.for_pickling(optimizer_state=self.warm_start)
         states = state["_generator_states"]
         state["_generator_states"] = replaced(states, torch.Tensor, to_array)
         return state

@@ -1,7 +1,7 @@
 """The skorch net that lets the players of a game move in turn."""
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -215,10 +215,21 @@ class AdversarialNet(NeuralNet):
         self.eager_reason_ = self.step_.obstacle
         del self.parameters_of_, self.losses_of_, self.step_, self.n_epochs_done_
 
-    def without_optimizer_state(self):
-        """Return the same net, whose pickle leaves out the state of the optimizer."""
+    def for_pickling(self, *, optimizer_state: bool) -> Self:
+        """Return the same net, whose pickle keeps the state of the optimizer or leaves it out.
+
+        Parameters
+        ----------
+        optimizer_state : bool
+            Whether to keep it. A net of its own does.
+
+        Returns
+        -------
+        net : AdversarialNet
+            A net that shares everything with this one.
+        """
         net = type(self).__new__(type(self))
-        vars(net).update(vars(self), pickles_optimizer_state=False)
+        net.__dict__.update(vars(self), pickles_optimizer_state=optimizer_state)
         return net
 
     def __getstate__(self):
@@ -235,9 +246,8 @@ class AdversarialNet(NeuralNet):
             optimizer["state"] = {}
         state["optimizer_"] = optimizer
         state["history_"] = list(self.history_)
-        defaults = dict(self._default_callbacks)
         state["callbacks_"] = [
-            (name, None if type(callback) is type(defaults.get(name)) else callback)
+            (name, None if self._is_default(name, callback) else callback)
             for name, callback in self.callbacks_
         ]
         return state
@@ -271,6 +281,11 @@ class AdversarialNet(NeuralNet):
         for name, parameter in super().get_all_learnable_params():
             if "averaged_game" not in name.split("."):
                 yield name, parameter
+
+    def _is_default(self, name, callback):
+        """Whether a callback is one that every net has, with the parameters that the net has."""
+        is_replaced = f"callbacks__{name}" in vars(self)
+        return not is_replaced and type(callback) is type(dict(self._default_callbacks).get(name))
 
     def _initialized(self, name, callback):
         """Default callback with the parameters that it has in the net."""
@@ -380,6 +395,7 @@ class AdversarialNet(NeuralNet):
             copied.__setstate__(deepcopy(self.__getstate__(), memo))
         else:
             vars(copied).update(attributes)
+            vars(copied).pop("pickles_optimizer_state", None)
             # Under the id of a memo is the list of what it keeps alive.
             memo.setdefault(id(memo), []).extend(copies.pop(id(copies), []))
             memo.update(copies)

@@ -83,7 +83,8 @@ n_iter_no_change : "auto" or int, default="auto"
 warm_start : bool, default=False
     Whether `fit` continues the training of the last call instead of starting from new networks.
     `max_epochs` is then the number of additional epochs. Parameters that define the
-    networks and the game keep the values of the first `fit`, except for the score type.
+    networks and the game keep the values of the first `fit`, except for the score type. The state
+    of the optimizer is saved with the detector.
 
 callbacks : list or None, default=None
     `skorch callbacks <https://skorch.readthedocs.io/en/stable/user/callbacks.html>`_, or

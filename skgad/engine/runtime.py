@@ -244,8 +244,6 @@ def choose_device(device, trained_on=None):
         raise ValueError(
             f"device={device!r} is not a device of torch. Use 'auto', 'cpu', 'cuda' or 'cuda:1'."
         ) from error
-    if chosen.type == "meta":
-        raise ValueError("device='meta' computes nothing. Use 'auto', 'cpu' or 'cuda'.")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"device={device!r} requires CUDA, but torch finds no CUDA device. Use 'auto' or 'cpu'."
@@ -263,6 +261,8 @@ def choose_device(device, trained_on=None):
             "if there is a GPU."
         ) from error
     if trained_on is None:
+        if chosen.type == "meta":
+            raise ValueError("device='meta' computes nothing. Use 'auto', 'cpu' or 'cuda'.")
         return chosen
     if trained_on.type != chosen.type or chosen.index not in (None, trained_on.index):
         raise ValueError(

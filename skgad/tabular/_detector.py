@@ -24,11 +24,11 @@ from .._frames import (
 )
 from .._random_state import set_random_states
 from .._response import check_score_direction
+from .._save import SaveMixin
 from .._set_output import OptionalTransformMixin
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
 from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
 from ..detectors import Autoencoder
-from ..persistence import SaveMixin
 from ._encoder import TabularEncoder
 
 #: Number of rows that are generated at once if only some of them are kept.

@@ -1,8 +1,12 @@
 """Output files: checked first, written completely or not at all."""
 
+import os
+import socket
+import stat
+
 import pandas as pd
 import pytest
-from cli_common import DETECT, FOREST, assert_rejected, detect, payments_folder
+from cli_common import DETECT, FOREST, assert_rejected, detect, payments_folder, train
 
 from skgad.cli import _tables, main
 
@@ -22,6 +26,29 @@ folder = pytest.fixture(payments_folder)
 def test_invalid_outputs_are_rejected(folder, capsys, options, message):
     (folder / "existing.csv").write_text("precious")
     assert_rejected(capsys, ["detect", "data.csv", *options], message)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "socket", "link to a device"])
+def test_what_is_not_a_regular_file_is_not_replaced(folder, capsys, kind):
+    if kind == "pipe":
+        os.mkfifo("out")
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("out")
+    elif kind == "link to a device":
+        os.symlink("/dev/null", "out")
+    path = "/dev/null" if kind == "device" else "out"
+    mode = os.stat(path).st_mode
+    for argv in (["train", "data.csv", "--model"], DETECT[:-1]):
+        assert_rejected(capsys, [*argv, path, "--force"], f"{path} is not a regular file")
+    assert os.stat(path).st_mode == mode
+
+
+def test_a_model_that_is_replaced_keeps_its_permissions(folder):
+    (folder / "model").touch(mode=0o640)
+    (folder / "model").chmod(0o640)
+    train("--force")
+    assert stat.S_IMODE(os.stat("model").st_mode) == 0o640
 
 
 def test_outputs_are_checked_before_any_work(folder, monkeypatch, capsys):

@@ -5,15 +5,16 @@ import subprocess
 import sys
 import tomllib
 import warnings
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from cli_common import ALAD, DETECT, FOREST, payments_folder, python_ctrl_c
+from cli_common import ALAD, DETECT, FOREST, assert_rejected, payments_folder, python_ctrl_c
 from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from skgad.cli import main
+from skgad.cli import _detect, main
 
 folder = pytest.fixture(payments_folder)
 ctrl_c = pytest.fixture(python_ctrl_c)
@@ -104,6 +105,67 @@ def test_shell_command_exits_with_130_after_ctrl_c_in_training(folder):
     assert process.returncode == 130
     assert err.endswith("\nskgad: interrupted\n")
     assert [path.name for path in folder.iterdir()] == ["data.csv"]
+
+
+def test_sigterm_in_training_removes_the_draft_and_exits_with_143(folder):
+    process = start_in_shell(
+        *["train", "data.csv", "--model", "model", "--verbose", "--set", "max_epochs=100000"]
+    )
+    err = ""
+    while "epoch 2 of" not in err:
+        err += process.stderr.read(1)
+        assert process.poll() is None, err
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert err.endswith("\nskgad: terminated\n")
+    assert [path.name for path in folder.iterdir()] == ["data.csv"]
+
+
+def test_sigterm_while_a_model_is_written_keeps_the_old_one(folder, monkeypatch, capsys):
+    (folder / "model").write_text("precious")
+
+    def write_half_and_terminate(path, data):
+        path.write_text(data[:100].decode("latin"))
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Path, "write_bytes", write_half_and_terminate)
+    assert main(["train", "data.csv", "--model", "model", "--force", *FOREST]) == 143
+    assert capsys.readouterr().err == "skgad: terminated\n"
+    assert {path.name for path in folder.iterdir()} == {"data.csv", "model"}
+    assert (folder / "model").read_text() == "precious"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("latent_dim=1000000000000", "not enough memory for this table and these settings"),
+        ("networks__hidden_layer_sizes=(1000000000000,)", "not enough memory"),
+        ("device=meta", "device='meta' computes nothing. Use 'auto'"),
+        ("device=cuda:99", "device='cuda:99'"),
+        ("device=7", "device"),
+        ("lr=1e400", "lr"),
+        ("net_params={'optimizer': 3}", "TypeError|'int' object is not callable"),
+        ("callbacks=[3]", "callbacks contains 3"),
+        ("random_state=-1", "random_state"),
+        ("latent_dim=" + "(" * 500, "error: "),
+    ],
+)
+def test_settings_that_do_not_work_give_one_line_of_error(folder, capsys, setting, message):
+    argv = ["train", "data.csv", "--model", "model", "--set", setting, "--set", "max_epochs=1"]
+    assert_rejected(capsys, argv, message)
+
+
+def test_unexpected_errors_give_one_line_and_a_traceback_with_verbose(folder, monkeypatch, capsys):
+    def fail(args, progress):
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(_detect, "run", fail)
+    message = "ZeroDivisionError: division by zero. Run the command with --verbose for the trace"
+    assert_rejected(capsys, DETECT, message)
+    assert main([*DETECT, "--verbose"]) == 2
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_installed_script_is_the_same_command():

@@ -78,6 +78,8 @@ def test_a_pickle_contains_the_optimizer_state_only_with_warm_start(name, device
     assert detector.net_.optimizer_.state
     assert not loaded.net_.optimizer_.state
     assert copy.deepcopy(detector).net_.optimizer_.state
+    copied = copy.copy(copy.deepcopy(detector)).set_params(warm_start=True)
+    assert pickle.loads(pickle.dumps(copied)).net_.optimizer_.state
     loaded.partial_fit(table())
     assert loaded.n_iter_ == 3
     assert np.isfinite(loaded.score_samples(table())).all()

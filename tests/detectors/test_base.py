@@ -44,6 +44,7 @@ import skgad
 from skgad import ALAD, MLP
 from skgad._sklearn_compat import StrOptions
 from skgad.base import BaseDetector
+from skgad.detectors import _base
 from skgad.detectors._alad import ALADGame
 from skgad.engine.scores import map_rows
 
@@ -772,8 +773,9 @@ def test_networks_and_rows_are_on_the_device(monkeypatch):
             raise Stop
 
     net_params = {"optimizer": torch.optim.SGD}  # fused Adam does not support "meta"
+    monkeypatch.setattr(_base, "choose_device", lambda *_: torch.device("meta"))  # is rejected
     with pytest.raises(Stop):
-        tiny("ALAD", device="meta", net_params=net_params, callbacks=[RecordDevices()]).fit(table())
+        tiny("ALAD", net_params=net_params, callbacks=[RecordDevices()]).fit(table())
     assert devices == {"meta"}
 
 

@@ -129,6 +129,7 @@ def test_a_continued_training_keeps_its_device():
     [
         ("gpu", "device='gpu' is not a device of torch. Use 'auto', 'cpu', 'cuda' or 'cuda:1'"),
         ("xpu", "device='xpu' is not available on this machine. Use 'auto' or 'cpu'"),
+        ("meta", "device='meta' computes nothing. Use 'auto', 'cpu' or 'cuda'"),
     ],
 )
 def test_a_device_that_does_not_exist_raises_an_error(device, message):
