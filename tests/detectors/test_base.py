@@ -840,7 +840,7 @@ def test_a_detector_trained_on_cuda_can_be_loaded_without_cuda(device, tmp_path)
 def test_a_training_on_cuda_can_be_continued_after_pickling(device):
     if device != "cuda":
         pytest.skip("needs a CUDA device: run pytest with --device cuda")
-    one = tiny("ALAD", device="cuda").fit(table())
+    one = tiny("ALAD", device="cuda", warm_start=True).fit(table())
     two = pickle.loads(pickle.dumps(one))
     assert_same_bits(state(one.partial_fit(table())), state(two.partial_fit(table())))
 

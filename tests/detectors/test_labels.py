@@ -384,7 +384,7 @@ def test_partial_fit_accepts_other_labels_in_each_call(name, device):
 
 @every_labelled_detector
 def test_pickling_keeps_the_labels(name, device):
-    detector = tiny(name, device=device).fit(table(), labels=LABELS)
+    detector = tiny(name, device=device, warm_start=True).fit(table(), labels=LABELS)
     loaded = pickle.loads(pickle.dumps(detector))
     assert_same_bits(loaded.labels_, detector.labels_)
     assert_same_bits(loaded.sample(3, random_state=0), detector.sample(3, random_state=0))
