@@ -2,11 +2,12 @@
 
 from contextlib import nullcontext
 from itertools import chain
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
-from .data import blocks, to_host
+from .data import blocks, to_floats, to_host
 from .finished import FINISHED_SCORES, evenly
 from .runtime import BatchInvariantLinear, full_precision, thread_pools
 
@@ -18,6 +19,14 @@ BLOCK_ROWS = 1024
 #: The same for images, whose networks need more memory and time per row.
 BLOCK_IMAGES = 128
 
+#: Sizes of the block for a few rows. One is used only if the process has seen that it gives the
+#: same bits as a full block; see :func:`smallest_block`.
+SMALL_BLOCKS = (16, 128)
+
+#: Whether a small block has the bits of a full one, by ensemble and size. Neither pickled nor
+#: copied, because it depends on the machine.
+_has_same_bits: WeakKeyDictionary = WeakKeyDictionary()
+
 #: Smallest number of known inliers for scores to be learned from them alone.
 MIN_KNOWN_INLIERS = 50
 
@@ -28,7 +37,7 @@ N_FOLDS = 5
 MAX_HELD_OUT = 2_000
 
 
-def map_rows(ensemble, table, function, positions=None, dim=0):
+def map_rows(ensemble, table, function, positions=None, dim=0, block_rows=None):
     """Apply a function of blocks of rows to a table.
 
     Parameters
@@ -43,13 +52,15 @@ def map_rows(ensemble, table, function, positions=None, dim=0):
         Positions of the rows to use. None uses all rows.
     dim : int, default=0
         Dimension of the rows in the results.
+    block_rows : int or None, default=None
+        Number of rows of a block. None is that of the ensemble.
 
     Returns
     -------
     results : ndarray of shape (n_rows, ...), or with the rows in another dimension
     """
     n_rows = table.shape[0] if positions is None else len(positions)
-    n = ensemble.block_rows
+    n = block_rows or ensemble.block_rows
     # With three threads or more, the position of a row in its block can matter.
     one_thread = thread_pools().limit(limits=1, user_api="openmp")
     with (
@@ -112,6 +123,7 @@ def rows_to_learn_from(labels):
 
 def score_training_rows(ensemble, table, labels):
     """Finish the scores, set the units of the members, and return the training scores."""
+    _has_same_bits.pop(ensemble, None)
     apply, positions = applying(ensemble, table), rows_to_learn_from(labels)
     game = ensemble.scorer
     game.finished = None
@@ -161,7 +173,8 @@ def scores_as_new(ensemble, table, labels):
 
 def score_rows(ensemble, table):
     """Scores of new rows, higher for more normal rows; shape (n_samples,), float64."""
-    scores = -map_rows(ensemble, table, ensemble.score)
+    n_rows = smallest_block(ensemble, table)
+    scores = -map_rows(ensemble, table, ensemble.score, block_rows=n_rows)
     not_finite = np.flatnonzero(~np.isfinite(scores))
     if len(not_finite):
         raise ValueError(
@@ -170,3 +183,33 @@ def score_rows(ensemble, table):
             "training rows. Convert them to the units of the training rows, or clip them."
         )
     return scores
+
+
+def smallest_block(ensemble, table):
+    """Size of the smallest block that holds all rows and gives them the bits of a full block.
+
+    A library for matrix products chooses its instructions by the size of the matrices, so a smaller
+    block may round differently. Which sizes agree depends on the library and the CPU. The first
+    time that few rows are scored, a full block of other rows is therefore scored at once and in
+    small blocks. The order of a sum depends on the sizes, not on the numbers, and another order
+    changes the last bit of many of so many scores. If one bit differs, full blocks are used.
+    """
+    full = ensemble.block_rows
+    small = next((n for n in SMALL_BLOCKS if table.shape[0] <= n < full), full)
+    if small == full or ensemble.device.type != "cpu":  # on a GPU, small blocks are no faster
+        return full
+    seen = _has_same_bits.setdefault(ensemble, {})
+    if small not in seen:
+        rows = rows_around(to_floats(table[:small], "cpu").numpy(), full)
+        scores = [map_rows(ensemble, rows, ensemble.score, block_rows=n) for n in (full, small)]
+        seen[small] = np.array_equal(*scores, equal_nan=True)
+    return small if seen[small] else full
+
+
+def rows_around(rows, n_rows):
+    """Random rows with values of the same size as those of other rows."""
+    rng = np.random.default_rng(0)
+    rows = rows[np.arange(n_rows) % len(rows)].astype(np.float64)
+    rows = rows * rng.normal(1.0, 0.5, rows.shape) + rng.normal(0.0, 0.1, rows.shape)
+    largest = np.finfo(np.float32).max
+    return rows.clip(-largest, largest).astype(np.float32)

@@ -1,5 +1,7 @@
 """Scores after the training: blocks of rows, and the units of the members."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from skgad.engine.scores import (
     finalize,
     map_rows,
     prepare,
+    rows_around,
     score_rows,
     score_training_rows,
 )
@@ -127,6 +130,60 @@ def test_images_are_scored_in_smaller_blocks_than_rows(device, monkeypatch):
     )
     detector = image_detector("ALAD", device).fit(pixels())
     sizes.clear()
-    detector.score_samples(pixels(2))
+    detector.score_samples(pixels(BLOCK_IMAGES + 1))
     assert set(sizes) == {BLOCK_IMAGES}
     assert BLOCK_IMAGES < BLOCK_ROWS
+
+
+# ------------------------------------------------------------------------------- small blocks
+
+
+class Recording(Tug):
+    """Records the sizes of the blocks that are scored; wrong in blocks of `wrong` rows."""
+
+    wrong = None
+
+    def score(self, x):
+        self.sizes = [*getattr(self, "sizes", ()), x.shape[-2]]
+        return super().score(x) + 1e-6 * (x.shape[-2] == self.wrong)
+
+
+def sizes_of(ensemble, n_rows):
+    """Sizes of the blocks in which some rows are scored."""
+    score_rows(ensemble, np.tile(ROWS, (50, 1))[:n_rows])
+    ensemble.game.sizes = []
+    score_rows(ensemble, np.tile(ROWS, (50, 1))[:n_rows])
+    return ensemble.game.sizes
+
+
+def test_few_rows_are_scored_in_a_small_block():
+    ensemble = Ensemble(Recording)
+    assert [sizes_of(ensemble, n) for n in (1, 16, 17, 128)] == [[16], [16], [128], [128]]
+    assert [sizes_of(ensemble, n) for n in (129, 1024, 1025)] == [[1024], [1024], [1024] * 2]
+    assert sizes_of(Ensemble(Recording, block_rows=8), 3) == [8]
+
+
+def test_a_small_block_that_rounds_differently_is_not_used():
+    ensemble = Ensemble(Recording)
+    ensemble.game.wrong = 16
+    assert [sizes_of(ensemble, n) for n in (1, 16, 17)] == [[1024], [1024], [128]]
+    expected = score_rows(ensemble, np.tile(ROWS, (50, 1)))[:1]
+    assert_same_bits(score_rows(ensemble, ROWS[:1]), expected)
+
+
+def test_small_blocks_are_tried_again_after_another_training_and_in_a_copy():
+    ensemble = Ensemble(Recording)
+    assert sizes_of(ensemble, 1) == [16]
+    ensemble.game.wrong = 16
+    assert sizes_of(ensemble, 1) == [16]
+    assert sizes_of(deepcopy(ensemble), 1) == [1024]
+    score_training_rows(ensemble, ROWS, UNLABELED)
+    assert sizes_of(ensemble, 1) == [1024]
+
+
+def test_rows_to_try_small_blocks_with_are_finite_and_differ():
+    extreme = np.array([[0.0, 1.0, np.finfo(np.float32).max]], np.float32)
+    rows = rows_around(extreme, 100)
+    assert rows.shape == (100, 3)
+    assert np.isfinite(rows).all()
+    assert len(np.unique(rows[:, :2])) == 200
