@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from inspect import isabstract
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ from ..engine.callbacks import (
     clone_callbacks,
 )
 from ..engine.checks import check_table
-from ..engine.data import Rows
+from ..engine.data import Rows, StreamedRows
 from ..engine.encoding import encode_table
 from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
@@ -76,8 +76,12 @@ from ..engine.scores import (
 )
 from ..networks import MLP
 from ..networks._build import Networks, image_shape
+from ..tables import ParquetTable
 
 Kind = Literal["inlier", "outlier"]
+
+#: Rows to train on or to score.
+TableLike: TypeAlias = MatrixLike | Dataset | ParquetTable
 
 #: Largest number of columns for which scores and samples are learned from the training rows, unless
 #: the parameter `score_type` asks for it.
@@ -255,12 +259,12 @@ class BaseDetector(
         return [("weight_averaging", WeightAveraging(self.ema_decay))]
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: MatrixLike | Dataset, y: Any = None) -> Self:
+    def fit(self, X: TableLike, y: Any = None) -> Self:
         """Train the networks on rows that are all, or nearly all, normal.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Training rows. They are converted to float32; sparse rows become dense one
             mini-batch at a time. For images and torch's Datasets see :ref:`images`.
         y : Ignored
@@ -317,10 +321,12 @@ class BaseDetector(
         memory = memory_explained(device, type(self).__name__, **sizes)
         with self._restored_on_failure(), memory:
             table = check_table(self, X, reset=not resume)
-            labels = check_known_labels(labels, table.shape[0])
             seeds = self._seeds if resume else draw_seeds(self.random_state, self.n_members)
+            stream = self._check_stream(table, labels)
+            table = table if stream is None else stream.sample(random_state=seeds[0])
+            labels = check_known_labels(labels, table.shape[0])
             all_rows = Rows(table, labels, device)
-            rows, held_out = all_rows, None
+            rows, held_out = all_rows if stream is None else StreamedRows(stream, device), None
             if self.early_stopping:
                 rows, held_out = all_rows.split(self.validation_fraction, seeds[0])
 
@@ -379,6 +385,18 @@ class BaseDetector(
                 net.module_.scorer.check_training()
         task.end()
         return self
+
+    def _check_stream(self, table, labels):
+        """Table that is read in each epoch, or None if it is in memory."""
+        if not isinstance(table, ParquetTable):
+            return None
+        if labels is not None or self.early_stopping:
+            name = "early_stopping" if labels is None else "labels"
+            raise ValueError(
+                f"A ParquetTable is read in windows, without {name}. Set {name} to "
+                f"{'False' if labels is None else 'None'}, or pass a table in memory."
+            )
+        return table
 
     def _learn_to_sample(self, ensemble, table, labels):
         """Sampler with ``latent="mixture"``, or None if the game or the table has none."""
@@ -488,7 +506,7 @@ class BaseDetector(
         return self
 
     @available_if(_has_score_types)
-    def set_score_type(self, score_type: str, X: MatrixLike | Dataset) -> Self:
+    def set_score_type(self, score_type: str, X: TableLike) -> Self:
         """Change the anomaly score without training again.
 
         `train_scores_` and `offset_` are computed anew from the training rows.
@@ -497,7 +515,7 @@ class BaseDetector(
         ----------
         score_type : str
             New value of the parameter of this name; see the class.
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             The training rows, in the order of the last `fit` or `partial_fit`.
 
         Returns
@@ -526,6 +544,8 @@ class BaseDetector(
         check_is_fitted(self)
         self._check_param("set_score_type", "score_type", score_type)
         table = check_table(self, X, reset=False)
+        if isinstance(table, ParquetTable):
+            table = table.sample(random_state=self._seeds[0])
         if table.shape[0] != len(self.train_scores_):
             raise ValueError(
                 f"X has {table.shape[0]} rows, but the detector was trained on "
@@ -566,14 +586,14 @@ class BaseDetector(
                 "rows, which also updates the threshold, or fit again."
             )
 
-    def score_samples(self, X: MatrixLike | Dataset) -> FloatArray:
+    def score_samples(self, X: TableLike) -> FloatArray:
         """Opposite of the anomaly score.
 
         The score of a row is the same to the last bit, whatever other rows are scored with it.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Rows to score.
 
         Returns
@@ -591,12 +611,12 @@ class BaseDetector(
         self._check_score_type()
         return score_rows(self.net_.module_, check_table(self, X, reset=False))
 
-    def transform(self, X: MatrixLike | Dataset) -> Float32Array:
+    def transform(self, X: TableLike) -> Float32Array:
         """Compute the latent code of each row.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Rows to encode.
 
         Returns
@@ -608,12 +628,12 @@ class BaseDetector(
         ensemble = self.net_.module_
         return map_rows(ensemble, check_table(self, X, reset=False), ensemble.encode)
 
-    def reconstruct(self, X: MatrixLike | Dataset, *, kind: Kind = "inlier") -> Float32Array:
+    def reconstruct(self, X: TableLike, *, kind: Kind = "inlier") -> Float32Array:
         """Reconstruct each row as it would be if it were normal.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Rows to reconstruct.
         kind : {"inlier", "outlier"}, default="inlier"
             Whether to reconstruct rows as inliers or as outliers.
@@ -762,12 +782,12 @@ class LabelledDetector(BaseDetector):
         return np.where(self._known_labels, self._known_labels, decided)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: MatrixLike | Dataset, y: Any = None, labels: ArrayLike | None = None) -> Self:
+    def fit(self, X: TableLike, y: Any = None, labels: ArrayLike | None = None) -> Self:
         """Train the networks.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Training rows. They are converted to float32; sparse rows become dense one
             mini-batch at a time. For images and torch's Datasets see :ref:`images`.
         y : Ignored

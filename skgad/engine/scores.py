@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from ..tables import ParquetTable
 from .data import blocks, to_floats, to_host
 from .finished import FINISHED_SCORES, evenly
 from .runtime import BatchInvariantLinear, full_precision, thread_pools
@@ -44,7 +45,7 @@ def map_rows(ensemble, table, function, positions=None, dim=0, block_rows=None):
     ----------
     ensemble : Ensemble
         Its device and its `block_rows` are used.
-    table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+    table : ndarray, CSR matrix, Items or ParquetTable of shape (n_samples, n_features)
         Validated rows.
     function : callable
         Takes a tensor of shape (block_rows, n_features) and returns one with as many rows.
@@ -59,6 +60,9 @@ def map_rows(ensemble, table, function, positions=None, dim=0, block_rows=None):
     -------
     results : ndarray of shape (n_rows, ...), or with the rows in another dimension
     """
+    if isinstance(table, ParquetTable):
+        parts = (map_rows(ensemble, batch, function, dim=dim) for batch in table.batches())
+        return np.concatenate([*parts], axis=dim)
     n_rows = table.shape[0] if positions is None else len(positions)
     n = block_rows or ensemble.block_rows
     # With three threads or more, the position of a row in its block can matter.
@@ -173,6 +177,8 @@ def scores_as_new(ensemble, table, labels):
 
 def score_rows(ensemble, table):
     """Scores of new rows, higher for more normal rows; shape (n_samples,), float64."""
+    if isinstance(table, ParquetTable):
+        return np.concatenate([score_rows(ensemble, batch) for batch in table.batches()])
     n_rows = smallest_block(ensemble, table)
     scores = -map_rows(ensemble, table, ensemble.score, block_rows=n_rows)
     not_finite = np.flatnonzero(~np.isfinite(scores))
