@@ -1,6 +1,7 @@
 """Tables in files that may be larger than the memory."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
@@ -17,6 +18,9 @@ __all__ = ["ParquetTable", "score_batches"]
 
 #: Number of rows of a batch that is read or scored at once.
 BATCH_ROWS = 65_536
+
+#: Names under which pandas stores the levels of an index without names.
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 #: Number of rows that are drawn to fit encoders, finished scores and the threshold.
 SAMPLE_ROWS = 100_000
@@ -61,8 +65,10 @@ class ParquetTable:
 
     Notes
     -----
-    Requires pandas and pyarrow. Damaged rows are noticed for certain only in files with checksums,
-    such as those of ``DataFrame.to_parquet(..., write_page_checksum=True)``. Rows are in the order of the files, and so are their scores.
+    Requires pandas and pyarrow. Rows are in the order of the files, and so are their scores. An
+    index without a name, which pandas may have stored, is no column. Damaged rows are noticed for
+    certain only in files with checksums, such as those of
+    ``DataFrame.to_parquet(..., write_page_checksum=True)``.
 
     Examples
     --------
@@ -95,7 +101,7 @@ class ParquetTable:
                 self._groups += [
                     (f, g, metadata.row_group(g).num_rows) for g in range(metadata.num_row_groups)
                 ]
-        available = schemas[0].names
+        available = [name for name in schemas[0].names if not UNNAMED_INDEX.fullmatch(name)]
         for file, schema in zip(self.files, schemas, strict=True):
             if not schema.equals(schemas[0]):
                 raise ValueError(
@@ -218,7 +224,7 @@ class ParquetTable:
             try:
                 with opened(self.files[f]) as parquet:
                     for part in parquet.iter_batches(BATCH_ROWS, [g], self.columns):
-                        frame = part.to_pandas()[self.columns]
+                        frame = part.to_pandas(ignore_metadata=True)
                         n_skipped = max(0, start - first - n_read)
                         n_read += len(frame)
                         if n_skipped < len(frame):

@@ -9,6 +9,7 @@ import joblib
 import skgad
 
 from .._files import atomic_write
+from ..tables import ParquetTable
 from ._detectors import make_detector
 from ._messages import CommandError, Progress
 from ._tables import check_text_features, excluded_columns, select_features
@@ -32,11 +33,13 @@ class Model(TypedDict):
     ignored: list[str]
 
 
-def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> Model:
-    """Fit a detector to the features of a table."""
+def train_model(table: "pd.DataFrame | ParquetTable", args: Namespace, progress: Progress) -> Model:
+    """Fit a detector to the features of a table, which is a ParquetTable if it is large."""
     excluded = excluded_columns(args)
-    X = select_features(table, excluded)
-    check_text_features(X, args.categorical, args.decimal)
+    is_streamed = isinstance(table, ParquetTable)
+    X = table if is_streamed else select_features(table, excluded)
+    sample = X.sample() if is_streamed else X
+    check_text_features(sample, args.categorical, args.decimal)
     detector = make_detector(
         args.detector,
         args.set,
@@ -46,7 +49,7 @@ def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> M
     )
     progress.update(f"training {args.detector} on {len(X)} rows")
     detector.fit(X)
-    inliers = X[detector.predict(X) == 1]
+    inliers = sample[detector.predict(sample) == 1]
     background = inliers.sample(min(N_BACKGROUND, len(inliers)), random_state=args.seed)
     return Model(
         skgad=skgad.__version__, detector=detector, background=background, ignored=excluded

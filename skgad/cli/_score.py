@@ -13,6 +13,7 @@ from ._parser import (
     add_results_arguments,
     add_table_arguments,
 )
+from ._parts import is_large, score_in_parts
 from ._results import check_copied_columns, write_results
 from ._tables import read_scoring_table
 
@@ -30,6 +31,9 @@ def run(args: Namespace, progress: Progress) -> None:
     check_output(args.out, overwrite=args.force, inputs=[args.data, args.model])
     check_format(args.out)
     model = load_model(args.model)
+    if not args.explain and is_large(args.data):
+        score_in_parts(model, args, progress)
+        return
     progress.update(f"reading {args.data}")
     table = read_scoring_table(args, model["background"], model["ignored"])
     check_copied_columns(table.columns.difference(model["background"].columns), args)

@@ -11,6 +11,7 @@ from ._parser import (
     add_table_arguments,
     add_training_arguments,
 )
+from ._parts import is_large, open_training_table
 from ._tables import read_training_table
 
 
@@ -26,7 +27,8 @@ def run(args: Namespace, progress: Progress) -> None:
     """Train on a table and save the model."""
     check_output(args.model, overwrite=args.force, inputs=[args.data])
     progress.update(f"reading {args.data}")
-    table = read_training_table(args)
+    is_streamed = is_large(args.data)
+    table = open_training_table(args) if is_streamed else read_training_table(args)
     model = train_model(table, args, progress)
     save_model(model, args.model)
     progress.finish(f"wrote {args.model}")
