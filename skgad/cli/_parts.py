@@ -26,13 +26,16 @@ def is_large(path: Path) -> bool:
     """Tell whether a file is read in parts."""
     if not (path.is_file() and is_parquet(path) and find_spec("pyarrow")):
         return False
-    return _open(path).shape[0] > PART_ROWS
+    try:
+        return len(ParquetTable(path)) > PART_ROWS
+    except (OSError, ValueError):  # reported when it is read
+        return False
 
 
 def open_training_table(args: Namespace) -> ParquetTable:
     """Table to train on, with the features only, and the column types given by the arguments."""
     import_pandas()
-    table = _open(args.data)
+    table = ParquetTable(args.data)
     head = prepare_training_table(next(table.batches(1)), args)
     excluded = {*args.ignore, args.label_column}
     features = [name for name in head if name not in excluded]
@@ -49,7 +52,7 @@ def score_in_parts(model: Model, args: Namespace, progress: Progress) -> None:
     fails can go on.
     """
     import_pandas()
-    table = _open(args.data)
+    table = ParquetTable(args.data)
     prepare = partial(
         prepare_scoring_table, args=args, features=model["background"], ignored=model["ignored"]
     )
@@ -79,13 +82,6 @@ def score_in_parts(model: Model, args: Namespace, progress: Progress) -> None:
     progress.finish(f"wrote {args.out}: {n_rows} rows, {is_outlier.sum()} outliers")
     if is_anomaly is not None:
         print_evaluation(is_anomaly, scores, is_outlier)
-
-
-def _open(path):
-    try:
-        return ParquetTable(path)
-    except (OSError, ValueError) as error:
-        raise CommandError(str(error)) from error
 
 
 def _part(folder, number):

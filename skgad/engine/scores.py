@@ -1,5 +1,7 @@
 """Scores after the training: block by block, finalized on all training rows."""
 
+import logging
+import time
 from contextlib import nullcontext
 from itertools import chain
 from weakref import WeakKeyDictionary
@@ -11,6 +13,11 @@ from ..tables import ParquetTable
 from .data import blocks, to_floats, to_host
 from .finished import FINISHED_SCORES, evenly
 from .runtime import BatchInvariantLinear, full_precision, thread_pools
+
+logger = logging.getLogger(__name__)
+
+#: After so many seconds, the number of rows that are done is logged.
+LOG_SECONDS = 10
 
 #: Number of rows that are scored at once. A matrix product of another size may round differently,
 #: so every block has this size and the last one is padded. The score of a row is then the same to
@@ -79,9 +86,13 @@ def map_rows(ensemble, table, function, positions=None, dim=0, block_rows=None):
         # Collecting many small results would fragment the memory.
         shape = (*first.shape[:dim], n_rows, *first.shape[dim + 1 :])
         results = first.new_empty(shape)
+        logged = time.monotonic()
         for start, part in zip(range(0, n_rows, n), chain([first], parts), strict=True):
             n_taken = min(n, n_rows - start)
             results.narrow(dim, start, n_taken).copy_(part.narrow(dim, 0, n_taken))
+            if time.monotonic() - logged > LOG_SECONDS:
+                logger.info("%d of %d rows are done", start + n_taken, n_rows)
+                logged = time.monotonic()
     return results.numpy()
 
 

@@ -9,6 +9,7 @@ from common import assert_same_bits
 from engine_common import ROWS, Tug
 from image_common import image_detector, pixels
 
+import skgad.engine.scores
 from skgad.engine.data import Rows
 from skgad.engine.ensemble import Ensemble
 from skgad.engine.scores import (
@@ -187,3 +188,10 @@ def test_rows_to_try_small_blocks_with_are_finite_and_differ():
     assert rows.shape == (100, 3)
     assert np.isfinite(rows).all()
     assert len(np.unique(rows[:, :2])) == 200
+
+
+def test_long_scoring_logs_how_far_it_is(monkeypatch, caplog):
+    monkeypatch.setattr(skgad.engine.scores, "LOG_SECONDS", -1)
+    with caplog.at_level("INFO", logger="skgad"):
+        map_rows(Ensemble(Tug, block_rows=10), ROWS, lambda x: x)
+    assert caplog.messages == [f"{n} of 24 rows are done" for n in (10, 20, 24)]
