@@ -159,27 +159,33 @@ def sizes_of(ensemble, n_rows):
 
 def test_few_rows_are_scored_in_a_small_block():
     ensemble = Ensemble(Recording)
-    assert [sizes_of(ensemble, n) for n in (1, 16, 17, 128)] == [[16], [16], [128], [128]]
+    assert [sizes_of(ensemble, n) for n in (1, 32, 33, 128)] == [[32], [32], [64], [128]]
     assert [sizes_of(ensemble, n) for n in (129, 1024, 1025)] == [[1024], [1024], [1024] * 2]
     assert sizes_of(Ensemble(Recording, block_rows=8), 3) == [8]
 
 
 def test_a_small_block_that_rounds_differently_is_not_used():
     ensemble = Ensemble(Recording)
-    ensemble.game.wrong = 16
-    assert [sizes_of(ensemble, n) for n in (1, 16, 17)] == [[1024], [1024], [128]]
+    ensemble.game.wrong = 32
+    assert [sizes_of(ensemble, n) for n in (1, 32, 65)] == [[64], [64], [128]]
     expected = score_rows(ensemble, np.tile(ROWS, (50, 1)))[:1]
     assert_same_bits(score_rows(ensemble, ROWS[:1]), expected)
 
 
+def test_full_blocks_are_used_if_no_small_block_has_their_bits():
+    ensemble = Ensemble(Recording)
+    ensemble.game.wrong = 1024
+    assert [sizes_of(ensemble, n) for n in (1, 65)] == [[1024], [1024]]
+
+
 def test_small_blocks_are_tried_again_after_another_training_and_in_a_copy():
     ensemble = Ensemble(Recording)
-    assert sizes_of(ensemble, 1) == [16]
-    ensemble.game.wrong = 16
-    assert sizes_of(ensemble, 1) == [16]
-    assert sizes_of(deepcopy(ensemble), 1) == [1024]
+    assert sizes_of(ensemble, 1) == [32]
+    ensemble.game.wrong = 32
+    assert sizes_of(ensemble, 1) == [32]
+    assert sizes_of(deepcopy(ensemble), 1) == [64]
     score_training_rows(ensemble, ROWS, UNLABELED)
-    assert sizes_of(ensemble, 1) == [1024]
+    assert sizes_of(ensemble, 1) == [64]
 
 
 def test_rows_to_try_small_blocks_with_are_finite_and_differ():
