@@ -29,6 +29,7 @@ PUBLIC_MODULES = [
     "skgad.neighbors",
     "skgad.networks",
     "skgad.preprocessing",
+    "skgad.tables",
 ]
 
 # Checks of numpydoc. Its rules of style are left to ruff.
