@@ -36,9 +36,8 @@ class Model(TypedDict):
 def train_model(table: "pd.DataFrame | ParquetTable", args: Namespace, progress: Progress) -> Model:
     """Fit a detector to the features of a table, which is a ParquetTable if it is large."""
     excluded = excluded_columns(args)
-    is_streamed = isinstance(table, ParquetTable)
-    X = table if is_streamed else select_features(table, excluded)
-    sample = X.sample() if is_streamed else X
+    X = table if isinstance(table, ParquetTable) else select_features(table, excluded)
+    sample = X.sample() if isinstance(X, ParquetTable) else X
     check_text_features(sample, args.categorical, args.decimal)
     detector = make_detector(
         args.detector,
