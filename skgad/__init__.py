@@ -73,6 +73,7 @@ _MODULES = [
     "networks",
     "persistence",
     "preprocessing",
+    "tables",
 ]
 
 #: Modules of the names that are not detectors.

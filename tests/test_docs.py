@@ -32,6 +32,7 @@ PUBLIC_MODULES = [
     "skgad.networks",
     "skgad.persistence",
     "skgad.preprocessing",
+    "skgad.tables",
 ]
 
 # Checks of numpydoc. Its rules of style are left to ruff.

@@ -44,6 +44,8 @@ def render():
     selection()
     front_door()
     speed()
+    latency()
+    scale()
     finished_scores()
     ranking()
     baselines()
@@ -279,6 +281,27 @@ def speed():
     axes[0].set_ylabel("seconds")
     axes[0].legend()
     save(figure, "speed")
+
+
+def latency():
+    """Percentiles of the time of a call, in ms of processor time."""
+    rows = load("latency")
+    rows["call"] = rows.rows.map({1: "1 row", 100: "100 rows"})
+    columns = {"ms_p10": "10 %", "ms_p50": "median", "ms_p99": "99 %"}
+    parts = {call: part.set_index("detector")[[*columns]] for call, part in rows.groupby("call")}
+    parts = [parts[c].rename(columns=columns).add_prefix(f"{c}, ") for c in ("1 row", "100 rows")]
+    write("latency", pd.concat(parts, axis=1), precision=2)
+
+
+def scale():
+    """Seconds, rows per second and memory by the number of rows."""
+    rows = load("scale").sort_values("n_rows")
+    columns = ["file_mb", "fit_seconds", "rows_per_second", "score_growth_mb", "peak_mb"]
+    for name in ("n_rows", *columns):
+        digits = 0 if name in ("n_rows", "rows_per_second", "peak_mb") else 1
+        rows[name] = rows[name].map(f"{{:,.{digits}f}}".format)
+    rows = rows.set_index(rows.n_rows.rename("rows"))[columns]
+    write("scale", rows.rename(columns=in_words))
 
 
 def finished_scores():

@@ -42,7 +42,7 @@ def check_format(path: Path) -> None:
     """Raise an error if the format of a file is unknown or its library is not installed."""
     if path.name.lower().endswith(CSV_SUFFIXES):
         return
-    if not _is_parquet(path):
+    if not is_parquet(path):
         raise CommandError(
             f"Cannot tell the format of {path} from its name, which must end in "
             f"{', '.join(CSV_SUFFIXES)} or .parquet."
@@ -85,7 +85,7 @@ def read_table(
     if not path.is_file():
         raise CommandError(f"File {path} not found.")
     check_format(path)
-    if _is_parquet(path):
+    if is_parquet(path):
         table = _read_parquet(path)
     else:
         table = _read_csv(path, sep, decimal, encoding, text_columns, verbatim_columns)
@@ -97,13 +97,14 @@ def read_table(
 def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Write a table to a CSV or Parquet file."""
     with atomic_write(path) as temporary:
-        if _is_parquet(path):
+        if is_parquet(path):
             table.to_parquet(temporary, index=False)
         else:
             table.to_csv(temporary, index=False)
 
 
-def _is_parquet(path):
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file is a Parquet file, by its name."""
     return path.suffix.lower() == ".parquet"
 
 

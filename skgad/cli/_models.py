@@ -1,6 +1,5 @@
 """Models: fitted detectors, with what is needed to score and explain other tables."""
 
-import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -14,6 +13,7 @@ import skgad
 
 from .._frames import read_columns, schema_of
 from ..persistence import ModelFileError, load, save
+from ..tables import ParquetTable
 from ._detectors import make_detector
 from ._messages import CommandError, Progress
 from ._tables import check_text_features, excluded_columns, select_features
@@ -43,12 +43,13 @@ class Model(TypedDict):
     ignored: list[str]
 
 
-def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> Model:
-    """Fit a detector to the features of a table."""
+def train_model(table: "pd.DataFrame | ParquetTable", args: Namespace, progress: Progress) -> Model:
+    """Fit a detector to the features of a table, which is a ParquetTable if it is large."""
     use_one_thread()
     excluded = excluded_columns(args)
-    X = select_features(table, excluded)
-    check_text_features(X, args.categorical, args.decimal)
+    X = table if isinstance(table, ParquetTable) else select_features(table, excluded)
+    sample = X.sample() if isinstance(X, ParquetTable) else X
+    check_text_features(sample, args.categorical, args.decimal)
     detector = make_detector(
         args.detector,
         args.set,
@@ -57,13 +58,10 @@ def train_model(table: "pd.DataFrame", args: Namespace, progress: Progress) -> M
         progress=progress,
     )
     progress.update(f"training {args.detector} on {len(X)} rows")
-    with warnings.catch_warnings():
-        # Keys have been ignored, unless --categorical asks for them, and numbers reported.
-        warnings.filterwarnings("ignore", "Column .* different texts")
-        detector.fit(X)
+    detector.fit(X)
     if getattr(getattr(detector.detector_, "net_", None), "interrupted_", False):
         raise KeyboardInterrupt  # Ctrl-C after the last epoch, which a detector survives
-    inliers = X[detector.predict(X) == 1]
+    inliers = sample[detector.predict(sample) == 1]
     background = inliers.sample(min(N_BACKGROUND, len(inliers)), random_state=args.seed)
     return Model(detector=detector, background=background, ignored=excluded)
 

@@ -28,10 +28,14 @@ def run(args: Namespace, progress: Progress) -> None:
 
     from ._labels import read_labels
     from ._models import load_model
+    from ._parts import is_large, score_in_parts
     from ._results import check_copied_columns, write_results
     from ._tables import read_scoring_table
 
     model = load_model(args.model)
+    if not args.explain and is_large(args.data):
+        score_in_parts(model, args, progress)
+        return
     progress.update(f"reading {args.data}")
     table = read_scoring_table(args, model["background"], model["ignored"])
     check_copied_columns(table.columns.difference(model["background"].columns), args)

@@ -24,6 +24,12 @@ def excluded_columns(args: Namespace) -> list[str]:
 def read_training_table(args: Namespace) -> "pd.DataFrame":
     """Read a table to train on, with the column types given by the arguments."""
     table = _read_features(args)
+    # Ignored columns are read verbatim.
+    return _read_features(args) if ignore_keys(table, args) else table
+
+
+def ignore_keys(table: "pd.DataFrame", args: Namespace) -> bool:
+    """Ignore columns that look like keys, say so, and tell whether there are any."""
     keys = find_keys(table, args)
     if keys:
         warnings.warn(
@@ -33,8 +39,7 @@ def read_training_table(args: Namespace) -> "pd.DataFrame":
             stacklevel=2,
         )
         args.ignore = [*args.ignore, *keys]
-        table = _read_features(args)  # ignored columns are read verbatim
-    return table
+    return bool(keys)
 
 
 def _read_features(args):
@@ -43,8 +48,18 @@ def _read_features(args):
     text_columns = {*args.categorical}.difference(excluded)
     time_zones = dict.fromkeys({*args.date}.difference(excluded))
     table = _read(args, {*text_columns, *time_zones}, {*excluded})
-    _check_columns_exist(table, [*args.categorical, *args.date, *excluded])
-    return _convert_types(table, text_columns, time_zones)
+    return prepare_training_table(table, args)
+
+
+def prepare_training_table(
+    table: "pd.DataFrame", args: Namespace, *, check: bool = True
+) -> "pd.DataFrame":
+    """Convert columns to the types given by the arguments; check that all of them exist."""
+    excluded = excluded_columns(args)
+    if check:
+        _check_columns_exist(table, [*args.categorical, *args.date, *excluded])
+    text_columns = {*args.categorical}.difference(excluded)
+    return _convert_types(table, text_columns, dict.fromkeys({*args.date}.difference(excluded)))
 
 
 def find_keys(table: "pd.DataFrame", args: Namespace) -> list[str]:
@@ -86,16 +101,29 @@ def read_scoring_table(
     table : DataFrame
         The features, in the order of the model, then all other columns.
     """
+    text_columns, time_zones = _types(features)
+    verbatim_columns = {*excluded_columns(args), *ignored}
+    table = _read(args, {*text_columns, *time_zones} - verbatim_columns, verbatim_columns)
+    return prepare_scoring_table(table, args, features, ignored)
+
+
+def prepare_scoring_table(
+    table: "pd.DataFrame", args: Namespace, features: "pd.DataFrame", ignored: Collection[str]
+) -> "pd.DataFrame":
+    """Check the columns of a table, put the features first, and convert them to their types."""
     excluded = excluded_columns(args)
+    _check_columns_exist(table, excluded)
+    table = _align_columns(table, features, ignored, excluded)
+    return _convert_types(table, *_types(features))
+
+
+def _types(features):
+    """Columns of text, and the time zones of columns of dates, of the features of a model."""
     text_columns = {name for name in features if _is_text(features[name])}
     time_zones = {
         name: features[name].dt.tz for name in features if features[name].dtype.kind == "M"
     }
-    verbatim_columns = {*excluded, *ignored}
-    table = _read(args, {*text_columns, *time_zones} - verbatim_columns, verbatim_columns)
-    _check_columns_exist(table, excluded)
-    table = _align_columns(table, features, ignored, excluded)
-    return _convert_types(table, text_columns, time_zones)
+    return text_columns, time_zones
 
 
 def select_features(table: "pd.DataFrame", excluded: Collection[str]) -> "pd.DataFrame":

@@ -31,10 +31,12 @@ def run(args: Namespace, progress: Progress) -> None:
         args.set.append(("checkpoint", args.checkpoint))
 
     from ._models import save_model, train_model
+    from ._parts import is_large, open_training_table
     from ._tables import read_training_table
 
     progress.update(f"reading {args.data}")
-    table = read_training_table(args)
+    is_streamed = is_large(args.data)
+    table = open_training_table(args) if is_streamed else read_training_table(args)
     model = train_model(table, args, progress)
     save_model(model, args.model)
     progress.finish(f"wrote {args.model}")

@@ -5,10 +5,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
+from functools import partial
 from inspect import isabstract
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ from ..engine.callbacks import (
 )
 from ..engine.checkpoint import SaveTraining, TrainingFile, fingerprint
 from ..engine.checks import check_table, feature_names
-from ..engine.data import Rows
+from ..engine.data import Rows, StreamedRows
 from ..engine.encoding import check_columns, encode_table, origin_of, subtracted
 from ..engine.ensemble import RECONSTRUCTORS, SAMPLERS
 from ..engine.game import Game
@@ -81,8 +82,12 @@ from ..engine.scores import (
 )
 from ..networks import MLP
 from ..networks._build import Networks, image_shape
+from ..tables import ParquetTable
 
 Kind = Literal["inlier", "outlier"]
+
+#: Rows to train on or to score.
+TableLike: TypeAlias = MatrixLike | Dataset | ParquetTable
 
 #: Largest number of columns for which scores and samples are learned from the training rows, unless
 #: the parameter `score_type` asks for it.
@@ -262,12 +267,12 @@ class BaseDetector(
         return [("weight_averaging", WeightAveraging(self.ema_decay))]
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: MatrixLike | Dataset, y: Any = None) -> Self:
+    def fit(self, X: TableLike, y: Any = None) -> Self:
         """Train the networks on rows that are all, or nearly all, normal.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Training rows. They are converted to float32; sparse rows become dense one
             mini-batch at a time. For images and torch's Datasets see :ref:`images`.
         y : Ignored
@@ -329,13 +334,17 @@ class BaseDetector(
         memory = memory_explained(device, type(self).__name__, **sizes)
         with ExitStack() as interrupts, self._restored_on_failure(), memory:
             table = check_table(self, X, reset=not resume)
+            stream = self._check_stream(table, labels)
+            table = table if stream is None else stream.sample()
             if resume:
-                table = self.net_.module_.subtract_origin(table)
+                subtract = self.net_.module_.subtract_origin
             else:
                 encoding_name = self._chosen_encoding(table)
                 check_columns(encoding_name, table, feature_names(self))
                 origin = origin_of(encoding_name, table)
-                table = subtracted(table, origin)
+                subtract = partial(subtracted, origin=origin)
+            table = subtract(table)
+            stream = None if stream is None else stream.map(subtract)
             labels = check_known_labels(labels, table.shape[0])
             seeds = self._seeds if resume else draw_seeds(self.random_state, self.n_members)
             saver = None
@@ -346,7 +355,7 @@ class BaseDetector(
                 saver = SaveTraining(file, known, seeds, resume or self.random_state is not None)
                 seeds = saver.seeds
             all_rows = Rows(table, labels, device)
-            rows, held_out = all_rows, None
+            rows, held_out = all_rows if stream is None else StreamedRows(stream, device), None
             if self.early_stopping:
                 rows, held_out = all_rows.split(self.validation_fraction, seeds[0])
 
@@ -407,6 +416,18 @@ class BaseDetector(
                 net.module_.scorer.check_training()
         task.end()
         return self
+
+    def _check_stream(self, table, labels):
+        """Table that is read in each epoch, or None if it is in memory."""
+        if not isinstance(table, ParquetTable):
+            return None
+        if labels is not None or self.early_stopping:
+            name = "early_stopping" if labels is None else "labels"
+            raise ValueError(
+                f"A ParquetTable is read in windows, without {name}. Set {name} to "
+                f"{'False' if labels is None else 'None'}, or pass a table in memory."
+            )
+        return table
 
     def _learn_to_sample(self, ensemble, table, labels):
         """Sampler with ``latent="mixture"``, or None if the game or the table has none."""
@@ -516,7 +537,7 @@ class BaseDetector(
         return self
 
     @available_if(_has_score_types)
-    def set_score_type(self, score_type: str, X: MatrixLike | Dataset) -> Self:
+    def set_score_type(self, score_type: str, X: TableLike) -> Self:
         """Change the anomaly score without training again.
 
         `train_scores_` and `offset_` are computed anew from the training rows.
@@ -525,7 +546,7 @@ class BaseDetector(
         ----------
         score_type : str
             New value of the parameter of this name; see the class.
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             The training rows, in the order of the last `fit` or `partial_fit`.
 
         Returns
@@ -554,6 +575,8 @@ class BaseDetector(
         check_is_fitted(self)
         self._check_param("set_score_type", "score_type", score_type)
         table = self._check_rows(X)
+        if isinstance(table, ParquetTable):
+            table = table.sample()
         if table.shape[0] != len(self.train_scores_):
             raise ValueError(
                 f"X has {table.shape[0]} rows, but the detector was trained on "
@@ -594,14 +617,14 @@ class BaseDetector(
                 "rows, which also updates the threshold, or fit again."
             )
 
-    def score_samples(self, X: MatrixLike | Dataset) -> FloatArray:
+    def score_samples(self, X: TableLike) -> FloatArray:
         """Opposite of the anomaly score.
 
         The score of a row is the same to the last bit, whatever other rows are scored with it.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Rows to score.
 
         Returns
@@ -622,14 +645,15 @@ class BaseDetector(
 
     def _check_rows(self, X):
         """Validate rows, and convert them to those that the fitted networks can encode."""
-        return self.net_.module_.subtract_origin(check_table(self, X, reset=False))
+        table, subtract = check_table(self, X, reset=False), self.net_.module_.subtract_origin
+        return table.map(subtract) if isinstance(table, ParquetTable) else subtract(table)
 
-    def transform(self, X: MatrixLike | Dataset) -> Float32Array:
+    def transform(self, X: TableLike) -> Float32Array:
         """Compute the latent code of each row.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Rows to encode.
 
         Returns
@@ -641,12 +665,12 @@ class BaseDetector(
         ensemble = self.net_.module_
         return map_rows(ensemble, self._check_rows(X), ensemble.encode)
 
-    def reconstruct(self, X: MatrixLike | Dataset, *, kind: Kind = "inlier") -> Float32Array:
+    def reconstruct(self, X: TableLike, *, kind: Kind = "inlier") -> Float32Array:
         """Reconstruct each row as it would be if it were normal.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Rows to reconstruct.
         kind : {"inlier", "outlier"}, default="inlier"
             Whether to reconstruct rows as inliers or as outliers.
@@ -845,12 +869,12 @@ class LabelledDetector(BaseDetector):
         return np.where(self._known_labels, self._known_labels, decided)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: MatrixLike | Dataset, y: Any = None, labels: ArrayLike | None = None) -> Self:
+    def fit(self, X: TableLike, y: Any = None, labels: ArrayLike | None = None) -> Self:
         """Train the networks.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, Dataset} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dataset, ParquetTable} of shape (n_samples, n_features)
             Training rows. They are converted to float32; sparse rows become dense one
             mini-batch at a time. For images and torch's Datasets see :ref:`images`.
         y : Ignored

@@ -1,6 +1,7 @@
 """Checks of the tables that users pass to a detector."""
 
 import re
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch.utils.data import Dataset
 
 from .._frames import collect, fill_masked, has_dates
 from ..networks._build import image_shape
+from ..tables import ParquetTable
 from .data import Items
 
 #: Largest number that float32 can represent.
@@ -23,15 +25,16 @@ def check_table(estimator, X, *, reset):
     ----------
     estimator : BaseDetector
         Detector that the table is passed to. If its networks are convolutional, uint8 is kept.
-    X : array-like, sparse matrix, tensor, Dataset or Items of shape (n_samples, n_features)
-        Table to check.
+    X : array-like, sparse matrix, tensor, Dataset, ParquetTable or Items
+        Table to check, of shape (n_samples, n_features). The batches of a ParquetTable are checked
+        when they are read.
     reset : bool
         Whether the number and the names of the features are stored in the estimator, or
         compared with those stored.
 
     Returns
     -------
-    table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+    table : ndarray, CSR matrix, Items or ParquetTable of shape (n_samples, n_features)
         Table of finite numbers. Floats and integers keep their dtype: they become float32 one
         mini-batch at a time.
 
@@ -42,6 +45,9 @@ def check_table(estimator, X, *, reset):
         during `fit`, or if there are too few rows.
     """
     name, shape = type(estimator).__name__, image_shape(estimator.networks)
+    if isinstance(X, ParquetTable):
+        check_table(estimator, next(X.batches(2)), reset=reset)
+        return X.map(partial(check_table, estimator, reset=False))
     if isinstance(X, (Dataset, Items)):
         items = X if isinstance(X, Items) else Items(X, shape)
         if reset and items.shape[0] < 2:

@@ -191,6 +191,53 @@ class Rows(Dataset):
         return rows.unflatten(0, tuple(index.shape)), torch.from_numpy(labels)
 
 
+class StreamedRows(Dataset):
+    """Training rows that are read from files in each epoch, all of them unlabeled.
+
+    Parameters
+    ----------
+    table : ParquetTable
+        Table whose batches are arrays of finite numbers.
+    device : str or torch.device, default="cpu"
+        Device of the tensors.
+    """
+
+    def __init__(self, table, device="cpu"):
+        self.table = table
+        self.device = torch.device(device)
+
+    def __len__(self):
+        return len(self.table)
+
+    def batches(self, batch_size, own_order):
+        """Mini-batches of one epoch, with as many rows as those of :class:`BatchLoader`.
+
+        The row groups come in a random order, the same for all members, and the rows of a window
+        are shuffled. Up to a mini-batch of rows waits for the next window.
+        """
+        waiting = None
+        for window in self.table.shuffled(lambda n: np.atleast_2d(permutations(n).numpy())[0]):
+            parts = [window] if waiting is None else [waiting, window]
+            rows = np.concatenate(parts, dtype=np.float32)
+            n_taken = max(0, (len(rows) - 2) // batch_size * batch_size)
+            yield from self._shuffled_batches(rows[:n_taken], batch_size, own_order)
+            waiting = rows[n_taken:]
+        yield from self._shuffled_batches(waiting, batch_size, own_order)
+
+    def _shuffled_batches(self, rows, batch_size, own_order):
+        n_full, n_rest = divmod(len(rows), batch_size)
+        if n_full + n_rest == 0:
+            return
+        orders = permutations(len(rows)).numpy()
+        order = orders if own_order else np.atleast_2d(orders)[0]
+        # As in BatchLoader, a last single row is merged with the batch before it.
+        starts = range(0, max(1, n_full + (n_rest > 1)) * batch_size, batch_size)
+        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+            index = order[..., start:stop]
+            batch = to_floats(rows[index.reshape(-1)], self.device).unflatten(0, index.shape)
+            yield batch, torch.zeros(index.shape[-1], dtype=torch.int8)
+
+
 def group_by_label(labels):
     """Positions of each label, the most frequent label last."""
     return sorted((np.flatnonzero(labels == label) for label in np.unique(labels)), key=len)
@@ -222,7 +269,8 @@ class BatchLoader:
         self.batch_size = len(dataset) if batch_size == -1 else batch_size
         self.shuffle = shuffle
         self.own_order = own_order
-        all_rows = [np.arange(len(dataset))]
+        self.is_streamed = isinstance(dataset, StreamedRows)
+        all_rows = [range(len(dataset)) if self.is_streamed else np.arange(len(dataset))]
         self.by_label = shuffle and isinstance(dataset, Rows)
         groups = dataset.groups if self.by_label else all_rows
         self.smaller_groups, self.largest_group = groups[:-1], groups[-1]
@@ -232,6 +280,9 @@ class BatchLoader:
         return max(1, n_full + (n_rest > 1))
 
     def __iter__(self):
+        if self.is_streamed:
+            yield from self.dataset.batches(self.batch_size, self.own_order)
+            return
         if not self.by_label:
             yield from map(self.dataset.__getitem__, self._one_pass(self._ordered))
             return

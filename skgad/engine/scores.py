@@ -1,15 +1,24 @@
 """Scores after the training: block by block, finalized on all training rows."""
 
+import logging
+import time
 from contextlib import nullcontext
 from itertools import chain
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
 from .._threshold import LOWEST_SCORE
-from .data import blocks, to_host
+from ..tables import ParquetTable
+from .data import blocks, to_floats, to_host
 from .finished import FINISHED_SCORES, evenly
 from .runtime import BatchInvariantLinear, full_precision, thread_pools
+
+logger = logging.getLogger(__name__)
+
+#: After so many seconds, the number of rows that are done is logged.
+LOG_SECONDS = 10
 
 #: Number of rows that are scored at once. A matrix product of another size may round differently,
 #: so every block has this size and the last one is padded. The score of a row is then the same to
@@ -18,6 +27,15 @@ BLOCK_ROWS = 1024
 
 #: The same for images, whose networks need more memory and time per row.
 BLOCK_IMAGES = 128
+
+#: Sizes of the block for a few rows. One is used only if the process has seen that it gives the
+#: same bits as a full block; see :func:`smallest_block`. torch sums 32 columns at once with AVX2,
+#: and 64 with AVX-512, in another order than the rest.
+SMALL_BLOCKS = (32, 64, 128)
+
+#: Whether a small block has the bits of a full one, by ensemble and size. Neither pickled nor
+#: copied, because it depends on the machine.
+_has_same_bits: WeakKeyDictionary = WeakKeyDictionary()
 
 #: Smallest number of known inliers for scores to be learned from them alone.
 MIN_KNOWN_INLIERS = 50
@@ -29,14 +47,14 @@ N_FOLDS = 5
 MAX_HELD_OUT = 2_000
 
 
-def map_rows(ensemble, table, function, positions=None, dim=0):
+def map_rows(ensemble, table, function, positions=None, dim=0, block_rows=None):
     """Apply a function of blocks of rows to a table.
 
     Parameters
     ----------
     ensemble : Ensemble
         Its device and its `block_rows` are used.
-    table : ndarray, CSR matrix or Items of shape (n_samples, n_features)
+    table : ndarray, CSR matrix, Items or ParquetTable of shape (n_samples, n_features)
         Validated rows.
     function : callable
         Takes a tensor of shape (block_rows, n_features) and returns one with as many rows.
@@ -44,13 +62,18 @@ def map_rows(ensemble, table, function, positions=None, dim=0):
         Positions of the rows to use. None uses all rows.
     dim : int, default=0
         Dimension of the rows in the results.
+    block_rows : int or None, default=None
+        Number of rows of a block. None is that of the ensemble.
 
     Returns
     -------
     results : ndarray of shape (n_rows, ...), or with the rows in another dimension
     """
+    if isinstance(table, ParquetTable):
+        parts = (map_rows(ensemble, batch, function, dim=dim) for batch in table.batches())
+        return np.concatenate([*parts], axis=dim)
     n_rows = table.shape[0] if positions is None else len(positions)
-    n = ensemble.block_rows
+    n = block_rows or ensemble.block_rows
     # With three threads or more, the position of a row in its block can matter.
     one_thread = thread_pools().limit(limits=1, user_api="openmp")
     with (
@@ -65,9 +88,13 @@ def map_rows(ensemble, table, function, positions=None, dim=0):
         # Collecting many small results would fragment the memory.
         shape = (*first.shape[:dim], n_rows, *first.shape[dim + 1 :])
         results = first.new_empty(shape)
+        logged = time.monotonic()
         for start, part in zip(range(0, n_rows, n), chain([first], parts), strict=True):
             n_taken = min(n, n_rows - start)
             results.narrow(dim, start, n_taken).copy_(part.narrow(dim, 0, n_taken))
+            if time.monotonic() - logged > LOG_SECONDS:
+                logger.info("%d of %d rows are done", start + n_taken, n_rows)
+                logged = time.monotonic()
     return results.numpy()
 
 
@@ -113,6 +140,7 @@ def rows_to_learn_from(labels):
 
 def score_training_rows(ensemble, table, labels):
     """Finish the scores, set the units of the members, and return the training scores."""
+    _has_same_bits.pop(ensemble, None)
     apply, positions = applying(ensemble, table), rows_to_learn_from(labels)
     game = ensemble.scorer
     game.finished = None
@@ -165,9 +193,49 @@ def score_rows(ensemble, table):
 
     A row that is so far from the training rows that its score overflows has the lowest score.
     """
-    return lowest_if_overflown(-map_rows(ensemble, table, ensemble.score))
+    if isinstance(table, ParquetTable):
+        return np.concatenate([score_rows(ensemble, batch) for batch in table.batches()])
+    n_rows = smallest_block(ensemble, table)
+    return lowest_if_overflown(-map_rows(ensemble, table, ensemble.score, block_rows=n_rows))
 
 
 def lowest_if_overflown(scores):
     """Replace scores that overflow float32, on the way or at the end, by the lowest score."""
     return np.where(np.isfinite(scores), np.maximum(scores, LOWEST_SCORE), LOWEST_SCORE)
+
+
+def smallest_block(ensemble, table):
+    """Size of the smallest block that holds all rows and gives them the bits of a full block.
+
+    A library for matrix products chooses its instructions by the size of the matrices, so a smaller
+    block may round differently. Which sizes agree depends on the library and the CPU. The first
+    time that few rows are scored, a full block of other rows is therefore scored at once, and its
+    first and last rows in small blocks. The order of a sum depends on the sizes, not on the
+    numbers, and another order changes the last bit of many of so many scores. If one bit differs,
+    a larger block is tried, and in the end the full one.
+    """
+    full = ensemble.block_rows
+    if ensemble.device.type != "cpu":  # on a GPU, small blocks are no faster
+        return full
+    seen = _has_same_bits.setdefault(ensemble, {})
+    for small in SMALL_BLOCKS:
+        if not table.shape[0] <= small < full:
+            continue
+        if small not in seen:
+            rows = rows_around(to_floats(table[:small], "cpu").numpy(), full)
+            ends = np.r_[: 2 * small, full - 2 * small : full] if 4 * small < full else slice(None)
+            at_once = map_rows(ensemble, rows, ensemble.score)[ends]
+            in_parts = map_rows(ensemble, rows[ends], ensemble.score, block_rows=small)
+            seen[small] = np.array_equal(at_once, in_parts, equal_nan=True)
+        if seen[small]:
+            return small
+    return full
+
+
+def rows_around(rows, n_rows):
+    """Random rows with values of the same size as those of other rows."""
+    rng = np.random.default_rng(0)
+    rows = rows[np.arange(n_rows) % len(rows)].astype(np.float64)
+    rows = rows * rng.normal(1.0, 0.5, rows.shape) + rng.normal(0.0, 0.1, rows.shape)
+    largest = np.finfo(np.float32).max
+    return rows.clip(-largest, largest).astype(np.float32)

@@ -27,8 +27,10 @@ from .._response import check_score_direction
 from .._save import SaveMixin
 from .._set_output import OptionalTransformMixin
 from .._sklearn_compat import HasMethods, _fit_context, _safe_indexing, available_if
-from .._typing import FloatArray, IntArray, MatrixLike, RandomStateLike
+from .._typing import FloatArray, IntArray, RandomStateLike
 from ..detectors import Autoencoder
+from ..detectors._base import BaseDetector, TableLike
+from ..tables import ParquetTable
 from ._encoder import TabularEncoder
 
 #: Number of rows that are generated at once if only some of them are kept.
@@ -211,12 +213,12 @@ class TabularDetector(
         return TabularEncoder() if self.encoder is None else self.encoder
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
+    def fit(self, X: TableLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Fit the encoder, then the detector.
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or None, default=None
             Passed to the detector, which by convention ignores it.
@@ -235,7 +237,7 @@ class TabularDetector(
 
     @available_if(_detector_has("partial_fit"))
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
+    def partial_fit(self, X: TableLike, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Continue the training of the detector.
 
         If there was no `fit`, the first call also fits the encoder. Later calls do not change its
@@ -243,7 +245,7 @@ class TabularDetector(
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or None, default=None
             Passed to the detector, which by convention ignores it.
@@ -257,19 +259,20 @@ class TabularDetector(
         """
         params = self._routed_params("partial_fit", fit_params)
         if hasattr(self, "detector_"):
-            self.detector_.partial_fit(self.encoder_.transform(collect(X)), y, **params)
+            encoded = self._encoded(self.encoder_, X, self.detector_)
+            self.detector_.partial_fit(encoded, y, **params)
         else:
             self._fit_parts("partial_fit", X, y, params)
         return self
 
     @available_if(_detector_has("fit_predict"))
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_predict(self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any) -> IntArray:
+    def fit_predict(self, X: TableLike, y: ArrayLike | None = None, **fit_params: Any) -> IntArray:
         """Fit the detector and label the training rows as inliers or outliers.
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or None, default=None
             Passed to the detector, which by convention ignores it.
@@ -281,6 +284,8 @@ class TabularDetector(
         labels : ndarray of shape (n_samples,), int
             -1 for outliers and +1 for inliers.
         """
+        if isinstance(X, ParquetTable):
+            return self.fit(X, y, **fit_params).predict(X)
         return self._fit_parts("fit_predict", X, y, self._routed_params("fit", fit_params))
 
     def _routed_params(self, method, fit_params):
@@ -296,24 +301,37 @@ class TabularDetector(
             rng = check_random_state(self.random_state)
             set_random_states(encoder, rng)
             set_random_states(detector, rng)
-        codes = encoder.fit_transform(collect(X))
+        if isinstance(X, ParquetTable):
+            codes = self._encoded(encoder.fit(X.sample()), X, detector)
+        else:
+            codes = encoder.fit_transform(collect(X))
         result = getattr(detector, method)(codes, y, **params)
         check_score_direction(detector, codes)
         self.encoder_, self.detector_ = encoder, detector
         return result
 
+    @staticmethod
+    def _encoded(encoder, X, detector):
+        """Encoded rows to train on: of a table in files, a sample unless the detector reads it."""
+        if not isinstance(X, ParquetTable):
+            return encoder.transform(collect(X))
+        is_reader = isinstance(detector, BaseDetector)
+        return X.map(encoder.transform) if is_reader else encoder.transform(X.sample())
+
     def _call(self, method, X, **params):
         """Call a method of the fitted detector on encoded rows."""
         check_is_fitted(self)
+        if isinstance(X, ParquetTable):
+            return np.concatenate([self._call(method, rows, **params) for rows in X.batches()])
         return getattr(self.detector_, method)(self.encoder_.transform(collect(X)), **params)
 
     @available_if(_detector_has("score_samples"))
-    def score_samples(self, X: MatrixLike) -> FloatArray:
+    def score_samples(self, X: TableLike) -> FloatArray:
         """Opposite of the anomaly score.
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Rows to score.
 
         Returns
@@ -324,12 +342,12 @@ class TabularDetector(
         return self._call("score_samples", X).astype(np.float64, copy=False)
 
     @available_if(_detector_has("decision_function"))
-    def decision_function(self, X: MatrixLike) -> FloatArray:
+    def decision_function(self, X: TableLike) -> FloatArray:
         """Score minus threshold.
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Rows to score.
 
         Returns
@@ -340,12 +358,12 @@ class TabularDetector(
         return self._call("decision_function", X).astype(np.float64, copy=False)
 
     @available_if(_detector_has("predict"))
-    def predict(self, X: MatrixLike) -> IntArray:
+    def predict(self, X: TableLike) -> IntArray:
         """Label rows as inliers or outliers.
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Rows to label.
 
         Returns
@@ -356,12 +374,12 @@ class TabularDetector(
         return self._call("predict", X)
 
     @available_if(_detector_has("transform"))
-    def transform(self, X: MatrixLike) -> NDArray[Any]:
+    def transform(self, X: TableLike) -> NDArray[Any]:
         """Latent code of each row.
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Rows to encode.
 
         Returns
@@ -374,13 +392,13 @@ class TabularDetector(
 
     @available_if(_detector_has("transform"))
     def fit_transform(
-        self, X: MatrixLike, y: ArrayLike | None = None, **fit_params: Any
+        self, X: TableLike, y: ArrayLike | None = None, **fit_params: Any
     ) -> NDArray[Any]:
         """Fit the detector and return the latent codes of the training rows.
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Training rows.
         y : array-like of shape (n_samples,) or None, default=None
             Passed to the detector, which by convention ignores it.
@@ -505,12 +523,12 @@ class TabularDetector(
         )
 
     @available_if(_detector_has("reconstruct", encoder_has="inverse_transform"))
-    def reconstruct(self, X: MatrixLike, *, kind: Literal["inlier", "outlier"] = "inlier") -> Table:
+    def reconstruct(self, X: TableLike, *, kind: Literal["inlier", "outlier"] = "inlier") -> Table:
         """Normal version of each row.
 
         Parameters
         ----------
-        X : {array-like, dataframe} of shape (n_samples, n_features)
+        X : {array-like, dataframe, ParquetTable} of shape (n_samples, n_features)
             Rows to reconstruct.
         kind : {"inlier", "outlier"}, default="inlier"
             What to reconstruct the rows as. Not every detector can reconstruct outliers.
@@ -544,7 +562,7 @@ class TabularDetector(
         return self
 
     @available_if(_detector_has("set_score_type"))
-    def set_score_type(self, score_type: str, X: MatrixLike) -> Self:
+    def set_score_type(self, score_type: str, X: TableLike) -> Self:
         """Change the anomaly score of the fitted detector without training it again.
 
         Parameters
@@ -561,7 +579,7 @@ class TabularDetector(
             The detector with its new scores and `offset_`.
         """
         check_is_fitted(self)
-        self.detector_.set_score_type(score_type, self.encoder_.transform(collect(X)))
+        self.detector_.set_score_type(score_type, self._encoded(self.encoder_, X, self.detector_))
         return self
 
     @property

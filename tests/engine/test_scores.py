@@ -1,5 +1,7 @@
 """Scores after the training: blocks of rows, and the units of the members."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from common import assert_same_bits
 from engine_common import ROWS, Tug
 from image_common import image_detector, pixels
 
+import skgad.engine.scores
 from skgad.engine.data import Rows
 from skgad.engine.ensemble import Ensemble
 from skgad.engine.scores import (
@@ -15,6 +18,7 @@ from skgad.engine.scores import (
     finalize,
     map_rows,
     prepare,
+    rows_around,
     score_rows,
     score_training_rows,
 )
@@ -140,6 +144,73 @@ def test_images_are_scored_in_smaller_blocks_than_rows(device, monkeypatch):
     )
     detector = image_detector("ALAD", device).fit(pixels())
     sizes.clear()
-    detector.score_samples(pixels(2))
+    detector.score_samples(pixels(BLOCK_IMAGES + 1))
     assert set(sizes) == {BLOCK_IMAGES}
     assert BLOCK_IMAGES < BLOCK_ROWS
+
+
+# ------------------------------------------------------------------------------- small blocks
+
+
+class Recording(Tug):
+    """Records the sizes of the blocks that are scored; wrong in blocks of `wrong` rows."""
+
+    wrong = None
+
+    def score(self, x):
+        self.sizes = [*getattr(self, "sizes", ()), x.shape[-2]]
+        return super().score(x) + 1e-6 * (x.shape[-2] == self.wrong)
+
+
+def sizes_of(ensemble, n_rows):
+    """Sizes of the blocks in which some rows are scored."""
+    score_rows(ensemble, np.tile(ROWS, (50, 1))[:n_rows])
+    ensemble.game.sizes = []
+    score_rows(ensemble, np.tile(ROWS, (50, 1))[:n_rows])
+    return ensemble.game.sizes
+
+
+def test_few_rows_are_scored_in_a_small_block():
+    ensemble = Ensemble(Recording)
+    assert [sizes_of(ensemble, n) for n in (1, 32, 33, 128)] == [[32], [32], [64], [128]]
+    assert [sizes_of(ensemble, n) for n in (129, 1024, 1025)] == [[1024], [1024], [1024] * 2]
+    assert sizes_of(Ensemble(Recording, block_rows=8), 3) == [8]
+
+
+def test_a_small_block_that_rounds_differently_is_not_used():
+    ensemble = Ensemble(Recording)
+    ensemble.game.wrong = 32
+    assert [sizes_of(ensemble, n) for n in (1, 32, 65)] == [[64], [64], [128]]
+    expected = score_rows(ensemble, np.tile(ROWS, (50, 1)))[:1]
+    assert_same_bits(score_rows(ensemble, ROWS[:1]), expected)
+
+
+def test_full_blocks_are_used_if_no_small_block_has_their_bits():
+    ensemble = Ensemble(Recording)
+    ensemble.game.wrong = 1024
+    assert [sizes_of(ensemble, n) for n in (1, 65)] == [[1024], [1024]]
+
+
+def test_small_blocks_are_tried_again_after_another_training_and_in_a_copy():
+    ensemble = Ensemble(Recording)
+    assert sizes_of(ensemble, 1) == [32]
+    ensemble.game.wrong = 32
+    assert sizes_of(ensemble, 1) == [32]
+    assert sizes_of(deepcopy(ensemble), 1) == [64]
+    score_training_rows(ensemble, ROWS, UNLABELED)
+    assert sizes_of(ensemble, 1) == [64]
+
+
+def test_rows_to_try_small_blocks_with_are_finite_and_differ():
+    extreme = np.array([[0.0, 1.0, np.finfo(np.float32).max]], np.float32)
+    rows = rows_around(extreme, 100)
+    assert rows.shape == (100, 3)
+    assert np.isfinite(rows).all()
+    assert len(np.unique(rows[:, :2])) == 200
+
+
+def test_long_scoring_logs_how_far_it_is(monkeypatch, caplog):
+    monkeypatch.setattr(skgad.engine.scores, "LOG_SECONDS", -1)
+    with caplog.at_level("INFO", logger="skgad"):
+        map_rows(Ensemble(Tug, block_rows=10), ROWS, lambda x: x)
+    assert caplog.messages == [f"{n} of 24 rows are done" for n in (10, 20, 24)]
