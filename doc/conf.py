@@ -7,7 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from docutils.nodes import SkipNode
+from docutils.nodes import SkipNode, Text
 from docutils.utils.math.latex2mathml import tex2mathml
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401, for links to it
 from sphinx.addnodes import toctree
@@ -78,7 +78,15 @@ def add_guide_groups(app, page, template, context, doctree):
     ]
 
 
+def keep_spread_with_mean(app, doctree, docname):
+    """Do not wrap ``mean ± sd``."""
+    for node in list(doctree.findall(Text)):
+        if " ± " in node:
+            node.parent.replace(node, Text(node.replace(" ± ", "\u00a0±\u00a0")))
+
+
 def setup(app):
+    app.connect("doctree-resolved", keep_spread_with_mean)
     app.add_directive("autosummary", PlainAutosummary, override=True)
     app.connect("html-page-context", add_guide_groups)
     app.connect("autodoc-skip-member", skip_foreign_member)
