@@ -135,11 +135,15 @@ def check(browser, folder, timeout=600):
     return server.found, len(pages)
 
 
+def find_browser():
+    """Return the path of a browser, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def main():
     if len(sys.argv) != 2 or not (folder := Path(sys.argv[1]).resolve()).is_dir():
         raise SystemExit(f"Usage: python {sys.argv[0]} FOLDER_OF_THE_BUILT_SITE")
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
+    if (browser := find_browser()) is None:
         print(f"Skipped: none of {', '.join(BROWSERS)} is installed.")
         return
     found, n_pages = check(browser, folder)

@@ -7,8 +7,8 @@ the others: half of the anomalies are repairs that are too expensive for their
 damage, and the other half are windscreens that were broken in a theft at
 night. ``make demo`` runs this script.
 
-The numbers are drawn from normal distributions, which suits the mixture of
-Gaussians in ``DensityDetector``.
+The claims of a damage and a car form a compact cluster, which suits the
+mixture of Gaussians in ``DensityDetector``.
 """
 
 import argparse
