@@ -64,7 +64,7 @@ def test_numbers_are_next_to_their_bars_and_inside_the_axes():
             assert drawn.y0 < (place.y0 + place.y1) / 2 < drawn.y1
 
 
-@pytest.mark.parametrize("threshold", np.linspace(-0.5, 3.5, 9))
+@pytest.mark.parametrize("threshold", np.linspace(0.05, 3.25, 17))
 def test_numbers_are_clear_of_the_threshold(threshold):
     contributions = [2.4, 0.4, -0.06, -0.01, 0.009]
     display = ExplanationDisplay(contributions, ["a column"] * 5, base=0.1, threshold=threshold)
