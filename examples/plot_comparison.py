@@ -26,15 +26,17 @@ from skgad.neighbors import KNeighborsDetector
 
 rng = np.random.default_rng(0)
 t = rng.uniform(0, 3 * np.pi, 400)
+spiral = t * [np.cos(t), np.sin(t)] + rng.normal(0, 0.3, (2, 400))
+clusters, _ = make_blobs(
+    400, centers=[[-4, -4], [4, 4]], cluster_std=[2, 0.5], random_state=0
+)
+moons, _ = make_moons(400, noise=0.05, random_state=0)
+circles, _ = make_circles(400, noise=0.04, factor=0.05, random_state=0)
 datasets = {
-    "two clusters": make_blobs(
-        400, centers=[[-4, -4], [4, 4]], cluster_std=[2, 0.5], random_state=0
-    )[0],
-    "moons": make_moons(400, noise=0.05, random_state=0)[0],
-    "ring and dot": make_circles(400, noise=0.04, factor=0.05, random_state=0)[
-        0
-    ],
-    "spiral": (t * [np.cos(t), np.sin(t)] + rng.normal(0, 0.3, (2, 400))).T,
+    "two clusters": clusters,
+    "moons": moons,
+    "ring and dot": circles,
+    "spiral": spiral.T,
 }
 
 small = {"contamination": 0.05, "n_members": 2, "auto_steps": 500}
