@@ -1,10 +1,10 @@
 # Each target installs what it needs into .venv. Python 3.11 or newer is enough.
 #
-#   make demo          compare Autoencoder with scikit-learn's detectors on the breast cancer data
+#   make demo          find, explain and generate rows of a simulated table, next to scikit-learn
 #   make test          linters, type checks, tests and doctests
 #   make lint          linters and type checks alone
 #   make pytest        tests and doctests alone; TESTS=tests/cli selects some
-#   make doc           build the documentation in doc/_build/html
+#   make doc           build the documentation in doc/_build/html and look at it in a browser
 #   make gpu           test and measure the detectors on a GPU; DEVICE=cpu tries the script
 #   make golden        update the reference scores of the tests
 #   make format        format the code
@@ -47,6 +47,7 @@ pytest: $(TEST_EXTRAS:%=$(VENV)/.%)
 
 doc: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html doc doc/_build/html
+	$(BIN)/python doc/check_site.py doc/_build/html
 	@echo "Open doc/_build/html/index.html"
 
 gpu: $(VENV)/.test

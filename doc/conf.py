@@ -3,14 +3,19 @@
 import inspect
 import os
 import re
+import sys
 import warnings
 from pathlib import Path
 
-from docutils.nodes import SkipNode
+from docutils.nodes import SkipNode, Text
 from docutils.utils.math.latex2mathml import tex2mathml
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401  # for the gallery
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401, for the gallery
+from sphinx.addnodes import toctree
+from sphinx.ext.autosummary import Autosummary
 
 import skgad
+
+sys.path.insert(0, str(Path(__file__).parent))  # gallery_order
 
 project = "skgad"
 author = "skgad developers"
@@ -51,7 +56,39 @@ def write_formula(translator, node):
     raise SkipNode
 
 
+class PlainAutosummary(Autosummary):
+    """Summaries without references, which numpydoc has given unreadable names."""
+
+    def get_items(self, names):
+        return [
+            (name, signature, re.sub(r"\s*\[\w+-\d+\]_", "", summary), real_name)
+            for name, signature, summary, real_name in super().get_items(names)
+        ]
+
+
+def add_guide_groups(app, page, template, context, doctree):
+    """Tell the sidebar the groups of the user guide: captions with the titles of their pages."""
+    index = "user_guide/index"
+    if not page.startswith("user_guide/"):
+        return
+    titles = app.env.titles
+    context["guide_groups"] = [
+        (node["caption"], [(name, titles[name].astext()) for name in node["includefiles"]])
+        for node in app.env.get_doctree(index).findall(toctree)
+    ]
+
+
+def keep_spread_with_mean(app, doctree, docname):
+    """Do not wrap ``mean ± sd``."""
+    for node in list(doctree.findall(Text)):
+        if " ± " in node:
+            node.parent.replace(node, Text(node.replace(" ± ", "\u00a0±\u00a0")))
+
+
 def setup(app):
+    app.connect("doctree-resolved", keep_spread_with_mean)
+    app.add_directive("autosummary", PlainAutosummary, override=True)
+    app.connect("html-page-context", add_guide_groups)
     app.connect("autodoc-skip-member", skip_foreign_member)
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
 
@@ -78,7 +115,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "ignore_pattern": r"demo\.py",
     "filename_pattern": "|".join(map(re.escape, run)),
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.by_interest",
+    "default_thumb_file": str(ROOT / "doc" / "_static" / "demo.png"),
     "show_memory": False,
     "copyfile_regex": r".*\.rst",
     "show_signature": False,
@@ -100,5 +138,6 @@ html_theme_options = {
     "footer_end": [],
 }
 html_sidebars = {name: [] for name in ("index", "benchmarks", "whats_new")}
+html_sidebars["user_guide/*"] = ["guide_groups.html"]
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

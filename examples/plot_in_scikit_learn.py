@@ -52,7 +52,9 @@ small = clone(alad).set_params(
     alad__latent_dim=2, alad__n_members=2, alad__max_epochs=50
 )
 small.set_output(transform="pandas")
-small.fit(X[y == 1]).transform(X).head().round(2)
+codes = small.fit(X[y == 1]).transform(X)
+codes.plot.scatter(*codes.columns[:2], c=y, cmap="coolwarm_r", s=5)
+codes.head().round(2)
 
 # %%
 # Metadata

@@ -74,6 +74,10 @@ halving.fit(X, y)
 for name, value in halving.best_params_.items():
     print(name, value)
 
+results = pd.DataFrame(halving.cv_results_)
+ax = results.plot.scatter("n_resources", "mean_test_score")
+ax.set(xlabel="epochs", ylabel="mean AUROC of a candidate")
+
 # %%
 # Progress bar
 # ------------

@@ -1,8 +1,9 @@
 """Promises of the documentation: docstrings, the reference, the example of the README."""
 
 import doctest
-import importlib
+import importlib.util
 import inspect
+import json
 import re
 import tomllib
 
@@ -13,6 +14,7 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import skgad
+from skgad.base import BaseDetector, LabelledDetector
 
 #: Modules that users import from. All other modules can change without notice.
 PUBLIC_MODULES = [
@@ -167,3 +169,115 @@ def test_documented_defaults_are_those_of_the_signature(name):
     names = {"numpy": numpy} | vars(skgad) | vars(module)
     for key, text in documented.items():
         assert eval(text, names) == actual[key], key
+
+
+def from_doc(name):
+    """A script of the folder of the documentation, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "doc" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_figures_of_the_demo_in_the_readme_are_the_committed_results():
+    text = (ROOT / "README.md").read_text()
+    table = text.split("<!-- demo -->")[1].split("<!-- end of demo -->")[0].replace("*", "")
+    shown = {
+        name: cells
+        for name, *cells in re.findall(r"^\| `?([\w-]+)`? \| (.+) \| (.+) \|", table, re.M)
+    }
+    rows = json.loads((ROOT / "benchmarks" / "results" / "demo.json").read_text())["rows"]
+
+    def mean_and_sd(detector, metric):
+        values = [row[metric] for row in rows if row["detector"] == detector]
+        assert len(values) == 3
+        return f"{numpy.mean(values):.3f} ± {numpy.std(values, ddof=1):.3f}"
+
+    detectors = {row["detector"] for row in rows}
+    assert shown == {name: [mean_and_sd(name, m) for m in ("AUROC", "AP")] for name in detectors}
+
+
+def abilities(cls):
+    """What the first page says that a detector can do."""
+    can = cls.game_class.can
+    return [
+        can("sample"),
+        can("sample_outliers"),
+        can("reconstruct"),
+        can("encode"),
+        issubclass(cls, LabelledDetector),
+    ]
+
+
+DETECTORS = {
+    name: cls
+    for name, cls in CLASSES.items()
+    if issubclass(cls, BaseDetector) and not inspect.isabstract(cls)
+}
+
+
+def test_abilities_in_the_readme_are_those_of_the_detectors():
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| \[.+?\]\(.+?\) \|(.+)\|$", text, re.M)
+    shown = {f"skgad.{name}": ["✓" in cell for cell in cells.split("|")] for name, cells in rows}
+    assert shown == {name: abilities(cls) for name, cls in DETECTORS.items()}
+
+
+def test_abilities_in_the_guide_are_those_of_the_detectors():
+    text = (ROOT / "doc" / "user_guide" / "choosing.rst").read_text()
+    table = text.split("start-of-abilities")[1].split("end-of-abilities")[0]
+    rows = re.findall(r"\* - :class:`~(.+)`\n +- .+\n((?: +- ?✓?\n)+)", table)
+    shown = {name: ["✓" in cell for cell in cells.splitlines()] for name, cells in rows}
+    assert shown == {name: abilities(cls) for name, cls in DETECTORS.items()}
+
+
+def test_every_page_of_the_guide_has_a_line_in_its_index():
+    text = (ROOT / "doc" / "user_guide" / "index.rst").read_text()
+    groups = text.split(".. toctree::")[1:]
+    listed = [name for group in groups for name in re.findall(r"^   (\w+)$", group, re.M)]
+    assert re.findall(r"^- :doc:`(\w+)`: ", text, re.M) == listed
+    pages = {path.stem for path in (ROOT / "doc" / "user_guide").glob("*.rst")}
+    assert sorted(listed) == sorted(pages - {"index"})
+
+
+@pytest.mark.parametrize("name", [*DETECTORS, "skgad.neighbors.KNeighborsDetector"])
+def test_paper_of_every_detector_is_cited(name):
+    text = (ROOT / "doc" / "user_guide" / "citing.rst").read_text()
+    entry = re.search(rf"^:class:`~{name}`\n((?:    .+\n)+)", text, re.M)[1]
+    reference = " ".join(NumpyDocString(inspect.getdoc(CLASSES[name]))["References"])
+    title = re.search(r'"(.+?)"', " ".join(reference.split()))[0]
+    assert title in " ".join(entry.split())
+
+
+def test_notebook_is_the_executed_example():
+    script = (ROOT / "examples" / "plot_first_hour.py").read_text()
+    cells = json.loads((ROOT / "examples" / "first_hour.ipynb").read_text())["cells"]
+    texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    assert texts == from_doc("make_notebook").cells_of(script)
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == [*range(1, len(code) + 1)]
+    kinds = {output["output_type"] for cell in code for output in cell["outputs"]}
+    assert kinds == {"stream", "execute_result", "display_data"}
+
+
+def test_every_example_has_a_place_in_the_gallery():
+    examples = {path.name for path in (ROOT / "examples").glob("plot_*.py")}
+    assert set(from_doc("gallery_order").ORDER) == examples
+
+
+def test_checker_of_the_site_finds_what_it_looks_for(tmp_path):
+    checker = from_doc("check_site")
+    browser = checker.find_browser()
+    if browser is None:
+        pytest.skip("Chromium or Chrome is needed")
+    (tmp_path / "good.html").write_text("<!doctype html><p>text</p>")
+    (tmp_path / "bad.html").write_text(
+        "<!doctype html><img src=none.png>[Raceb53b6dc7b-1]<p style='width: 800px'>text</p>"
+        f"<div class=highlight><pre style='width: 99px; overflow: auto'>{'x' * 70}</pre></div>"
+    )
+    found, n_pages = checker.check(browser, tmp_path)
+    assert n_pages == 2
+    assert [re.search(r"^/bad.html at (\d+) px: (\w+)", line).groups() for line in found] == [
+        *(("1280", "broken"), ("1280", "raw"), ("1280", "code")),
+        *(("390", "wider"), ("390", "broken"), ("390", "raw")),
+    ]

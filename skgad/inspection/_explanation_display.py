@@ -173,12 +173,18 @@ class ExplanationDisplay:
         return lengths, [*(self.labels[j] for j in shown), f"{len(rest)} other columns"]
 
     def _write_numbers(self, lengths, starts, ends):
-        """Write each contribution next to the end of its bar, or on the side with more room."""
+        """Write each contribution next to the end of its bar, or on the side with more room.
+
+        Room ends at the threshold, whose line would cross the number.
+        """
         self.ax_.use_sticky_edges = False
         self.ax_.margins(x=0.15)
-        left, right = self.ax_.get_xlim()
+        edges = [left, right] = self.ax_.get_xlim()
+        if self.threshold_ is not None:
+            edges = [left, self.threshold, right]
         for i, (length, *bar) in enumerate(zip(lengths, starts, ends, strict=True)):
-            room_left, room_right = min(bar) - left, right - max(bar)
+            room_left = min(min(bar) - edge for edge in edges if edge <= min(bar))
+            room_right = min(edge - max(bar) for edge in edges if edge >= max(bar))
             enough = (right - left) / 4
             if length >= 0:
                 is_right = room_right > min(enough, room_left)

@@ -64,6 +64,19 @@ def test_numbers_are_next_to_their_bars_and_inside_the_axes():
             assert drawn.y0 < (place.y0 + place.y1) / 2 < drawn.y1
 
 
+@pytest.mark.parametrize("threshold", np.linspace(0.05, 3.25, 17))
+def test_numbers_are_clear_of_the_threshold(threshold):
+    contributions = [2.4, 0.4, -0.06, -0.01, 0.009]
+    display = ExplanationDisplay(contributions, ["a column"] * 5, base=0.1, threshold=threshold)
+    ax = display.plot().ax_
+    ax.figure.draw_without_rendering()
+    line = display.threshold_.get_window_extent().x0
+    for text in ax.texts:
+        if text.get_text() != "threshold":
+            drawn = text.get_window_extent()
+            assert drawn.x1 < line or drawn.x0 > line
+
+
 def test_bars_of_residuals_that_do_not_sum_to_the_score_start_at_zero():
     X = table(n_features=3)
     detector = Reconstructor(lambda r: np.exp(-r[:, 0] * r[:, 1]), threshold=2.0)
