@@ -11,7 +11,7 @@ import torch
 
 from .._threshold import LOWEST_SCORE
 from ..tables import ParquetTable
-from .data import blocks, to_floats, to_host
+from .data import blocks, to_host
 from .finished import FINISHED_SCORES, evenly
 from .runtime import BatchInvariantLinear, full_precision, thread_pools
 
@@ -222,7 +222,8 @@ def smallest_block(ensemble, table):
         if not table.shape[0] <= small < full:
             continue
         if small not in seen:
-            rows = rows_around(to_floats(table[:small], "cpu").numpy(), full)
+            given = next(blocks(table, table.shape[0], ensemble.device)).numpy()
+            rows = rows_around(given, full)
             ends = np.r_[: 2 * small, full - 2 * small : full] if 4 * small < full else slice(None)
             at_once = map_rows(ensemble, rows, ensemble.score)[ends]
             in_parts = map_rows(ensemble, rows[ends], ensemble.score, block_rows=small)
