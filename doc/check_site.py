@@ -125,13 +125,15 @@ def check(browser, folder, timeout=600):
         )  # fmt: skip
         serving = Thread(target=server.serve_forever)
         serving.start()
-        serving.join(timeout)
-        if serving.is_alive():
-            server.shutdown()
+        for _ in range(timeout):
+            serving.join(1)
+            if not serving.is_alive() or process.poll() is not None:
+                break
+        server.shutdown()
         process.kill()
         process.wait()
     if server.found is None:
-        raise SystemExit(f"{browser} did not look at all pages within {timeout} s.")
+        raise SystemExit(f"{browser} ended, or did not look at all pages within {timeout} s.")
     return server.found, len(pages)
 
 

@@ -275,7 +275,7 @@ def test_checker_of_the_site_finds_what_it_looks_for(tmp_path):
         "<!doctype html><img src=none.png>[Raceb53b6dc7b-1]<p style='width: 800px'>text</p>"
         f"<div class=highlight><pre style='width: 99px; overflow: auto'>{'x' * 70}</pre></div>"
     )
-    found, n_pages = checker.check(browser, tmp_path)
+    found, n_pages = checker.check(browser, tmp_path, timeout=60)
     assert n_pages == 2
     assert [re.search(r"^/bad.html at (\d+) px: (\w+)", line).groups() for line in found] == [
         *(("1280", "broken"), ("1280", "raw"), ("1280", "code")),
