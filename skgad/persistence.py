@@ -61,7 +61,7 @@ SKGAD_TYPES = {
     "calibration._calibrated": "CalibratedDetector",
     "calibration._conformal": "ConformalDetector",
     "callbacks": "WeightAveraging",
-    "cli._messages": "Progress",
+    "cli._training_progress": "TrainingProgress",
     "density": "DensityDetector",
     "detectors._alad": "ALAD ALADGame",
     "detectors._ama": "AMA AMAGame WarmUp",

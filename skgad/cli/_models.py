@@ -49,7 +49,7 @@ def train_model(table: "pd.DataFrame | ParquetTable", args: Namespace, progress:
     excluded = excluded_columns(args)
     X = table if isinstance(table, ParquetTable) else select_features(table, excluded)
     sample = X.sample() if isinstance(X, ParquetTable) else X
-    check_text_features(sample, args.categorical, args.decimal)
+    misread = check_text_features(sample, args.categorical, args.decimal)
     detector = make_detector(
         args.detector,
         args.set,
@@ -57,6 +57,9 @@ def train_model(table: "pd.DataFrame | ParquetTable", args: Namespace, progress:
         random_state=args.seed,
         progress=progress,
     )
+    # Of these, the encoder need not warn.
+    categorical = [name for name in sample if name in {*args.categorical, *misread}]
+    detector.set_params(encoder__categorical_features=categorical)
     progress.update(f"training {args.detector} on {len(X)} rows")
     detector.fit(X)
     if getattr(getattr(detector.detector_, "net_", None), "interrupted_", False):

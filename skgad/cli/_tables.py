@@ -134,8 +134,8 @@ def select_features(table: "pd.DataFrame", excluded: Collection[str]) -> "pd.Dat
     return X
 
 
-def check_text_features(X: "pd.DataFrame", categorical: Collection[str], decimal: str) -> None:
-    """Warn of features that look like misread numbers.
+def check_text_features(X: "pd.DataFrame", categorical: Collection[str], decimal: str) -> list[str]:
+    """Warn of features that look like misread numbers, and return their names.
 
     Raise an error if all features look like keys.
     """
@@ -147,18 +147,21 @@ def check_text_features(X: "pd.DataFrame", categorical: Collection[str], decimal
             "table."
         )
     to_numeric = partial(import_pandas().to_numeric, errors="coerce")
+    misread = []
     for name in text_columns:
         values = X[name].dropna()
         with_points = values.str.translate(str.maketrans({".": "?", decimal: "."}))
         not_numbers = values[to_numeric(with_points).isna()]
         example = next(iter(not_numbers), next(iter(values), None))
         if _is_mostly_numeric(values) and name not in categorical:
+            misread.append(name)
             warnings.warn(
                 f"Column {name!r} is used as text because of {example!r}, but most of its values "
                 "are numbers. Leave missing values empty, remove thousands separators, or pass "
                 f'--decimal ",". If the values are codes, pass --categorical {name}.',
                 stacklevel=2,
             )
+    return misread
 
 
 def _read(args, text_columns, verbatim_columns):

@@ -28,7 +28,7 @@ def run(args: Namespace, progress: Progress) -> None:
     if args.checkpoint is not None:
         if args.checkpoint.resolve() == args.model.resolve():
             raise CommandError("--checkpoint and --model are the same file. Pass two files.")
-        args.set.append(("checkpoint", args.checkpoint))
+        args.set.append(("checkpoint", str(args.checkpoint)))
 
     from ._models import save_model, train_model
     from ._parts import is_large, open_training_table

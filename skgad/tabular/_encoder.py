@@ -30,7 +30,7 @@ from .._sklearn_compat import (
 from .._typing import MatrixLike
 from ..engine.runtime import warn
 from ._dates import PERIODS, TextDates
-from ._levels import LevelEncoder
+from ._levels import LevelEncoder, warn_of_keys
 from ._numbers import NumberEncoder
 from ._piecewise import check_overflow
 
@@ -81,7 +81,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     categorical_features : "from_dtype" or array-like of bool, int or str, default="from_dtype"
         Additional columns to one-hot encode, such as numbers that are codes: names, positions or a
-        boolean mask. Columns of text, categories and booleans are always one-hot encoded.
+        boolean mask. Columns of text, categories and booleans are always one-hot encoded. There is
+        no warning that little can be learned from a listed column.
 
     min_frequency : int, float or None, default=None
         Levels that occur less often than this share one output column: a number of rows or a
@@ -261,6 +262,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         names = _check_feature_names_in(self)
         columns, self._text_dates = self._find_text_dates(X, names)
         numbers, levels = self._split_columns(columns, names)
+        if self.high_cardinality == "infrequent":
+            listed = names[self._listed_features(names)]
+            warn_of_keys({name: levels[name] for name in levels if name not in listed})
         self._schema = schema_of(X)
         self._numbers = NumberEncoder(self.numeric, self._chosen_cycles()).fit(numbers)
         self._levels = LevelEncoder(

@@ -51,9 +51,7 @@ class LevelEncoder:
         if not columns:
             return self
         self._buckets = {}
-        if self.high_cardinality == "infrequent":
-            warn_of_keys(columns)
-        elif self.max_categories is not None:
+        if self.high_cardinality == "hash" and self.max_categories is not None:
             for name, column in columns.items():
                 counts = Counter(as_levels(column))
                 if len(counts) > self.max_categories:

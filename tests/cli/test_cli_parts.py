@@ -126,8 +126,7 @@ def test_a_full_disk_keeps_the_parts_and_the_same_command_goes_on(folder, monkey
 def test_parts_of_another_table_or_model_are_not_joined(folder, monkeypatch, capsys):
     with monkeypatch.context() as context:
         context.setattr(skgad.cli._parts, "_join", lambda *a, **k: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            main([*SCORE, "--out", "out.csv"])
+        assert "division by zero" in fail(capsys, [*SCORE, "--out", "out.csv"])
     changed = big()
     changed["amount"] *= 2
     write(changed)

@@ -19,7 +19,7 @@ from cli_common import (
 )
 
 from skgad.cli import main
-from skgad.cli._messages import Progress
+from skgad.cli._training_progress import TrainingProgress
 from skgad.detectors import _base
 from skgad.engine import checkpoint
 from skgad.engine.scores import finalize
@@ -48,13 +48,16 @@ def test_a_killed_training_goes_on_from_its_checkpoint(folder, monkeypatch):
     options = [*ALAD, "--set", "max_epochs=4", "--checkpoint", "training.ckpt"]
     train(*options[:-2], model="whole")
 
+    class Kill(BaseException):
+        """Nothing catches it."""
+
     def kill(progress, net, **kwargs):
         if len(net.history) == 3:
-            raise MemoryError("killed")
+            raise Kill
 
     monkeypatch.setattr(checkpoint.time, "monotonic", itertools.count(0, 60).__next__)
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr(Progress, "on_epoch_end", kill)
+    with monkeypatch.context() as patch, pytest.raises(Kill):
+        patch.setattr(TrainingProgress, "on_epoch_end", kill)
         train(*options, model="killed")
     assert (folder / "training.ckpt").exists()
     train(*options, model="resumed")
