@@ -143,7 +143,7 @@ def test_a_random_state_may_be_a_generator(device, path):
 
 
 def test_a_table_of_mixed_columns_can_be_resumed(device, path):
-    X = np.column_stack([table().astype(str), np.repeat(["red", "blue"], 24)]).astype(object)
+    X = np.column_stack([table().astype(object), np.repeat(["red", "blue"], 24)])
     detector = TabularDetector(tiny("WAE", device=device, max_epochs=4))
     whole = detector.fit(X).score_samples(X)
     detector.set_params(detector__checkpoint=every_epoch(path))
