@@ -4,7 +4,6 @@ Every code is a function of one column. Standardized values and the pieces of a 
 encoding are clipped linear functions. A frequency code is looked up in a table of values.
 """
 
-import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -219,6 +218,13 @@ def center_and_spread(X):
     return median, np.where(high > low, high - low, np.ptp(X, axis=0))
 
 
+def medians_without_missing(X):
+    """Median of each column without missing values, the lower of two. NaN if all are missing."""
+    n_known = np.count_nonzero(~np.isnan(X), axis=0)
+    middle = np.maximum(n_known - 1, 0) // 2
+    return np.take_along_axis(np.sort(X, axis=0), middle[None], axis=0)[0]
+
+
 def dwarfed_columns(
     X: NDArray[Any], sample: NDArray[np.float64], names: Sequence[object]
 ) -> list[object]:
@@ -243,8 +249,7 @@ def dwarfed_columns(
     ValueError
         If a value is so far from the others that nothing can be learned from its column.
     """
-    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # all are missing
-        median = np.nanmedian(sample, axis=0)
+    median = medians_without_missing(sample)
     distances = np.abs(sample - median)
     smallest = np.min(distances, axis=0, where=distances > 0, initial=np.inf)
     low, high = (

@@ -340,7 +340,8 @@ class BaseDetector(
                 subtract = self.net_.module_.subtract_origin
             else:
                 encoding_name = self._chosen_encoding(table)
-                check_columns(encoding_name, table, feature_names(self))
+                if image_shape(self.networks) is None:
+                    check_columns(encoding_name, table, feature_names(self))
                 origin = origin_of(encoding_name, table)
                 subtract = partial(subtracted, origin=origin)
             table = subtract(table)

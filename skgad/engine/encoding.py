@@ -26,6 +26,9 @@ from .runtime import warn
 #: Largest number of rows that the codes are fitted to.
 MAX_ROWS = 50_000
 
+#: Largest number of values from which the sizes and the spreads of columns are estimated.
+MAX_VALUES = 2_000_000
+
 #: Root mean squares of columns that networks can learn from if they are not encoded.
 MIN_SIZE, MAX_SIZE = 1e-3, 1e4
 
@@ -239,7 +242,8 @@ def check_columns(name, table, names):
     """
     if isinstance(table, Items) or table.dtype == np.uint8:
         return
-    sample = sample_rows(table)
+    n_rows = max(100, min(MAX_ROWS, MAX_VALUES // table.shape[1]))
+    sample = table[:: -(-table.shape[0] // n_rows)]
     if not sparse.issparse(table):
         sample = sample.astype(np.float64)
         if dwarfed := dwarfed_columns(table, sample, names):
