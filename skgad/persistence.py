@@ -386,7 +386,7 @@ def _check_state(name):
     has_own_reduce = (
         cls.__reduce__ is not object.__reduce__ or cls.__reduce_ex__ is not object.__reduce_ex__
     )
-    if has_own_reduce and cls.__getstate__ is object.__getstate__:  # type: ignore[attr-defined]
+    if has_own_reduce and cls.__getstate__ is object.__getstate__:
         raise TypeError(f"{name} has no state that is data.")
 
 
