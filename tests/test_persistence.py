@@ -498,7 +498,8 @@ def test_all_types_of_skgad_that_make_up_detectors_are_trusted_and_nothing_else(
     bases = {
         *("BaseDetector", "BaseThresholdDetector", "EncoderDecoderGame", "GANGame", "Game"),
         *("LabelledDetector", "WALDOFamily", "_Method", "AdversarialNet"),
-        *("EpochTasks", "LearningRateSchedule", "StopEarly"),  # of one training
+        # Of one training.
+        *("EpochTasks", "LearningRateSchedule", "Phases", "SaveTraining", "StopEarly"),
     }
     assert {name for name in found - listed if name.rpartition(".")[2] not in bases} == set()
 
