@@ -68,6 +68,7 @@ SKGAD_TYPES = {
     "calibration._conformal": "ConformalDetector",
     "callbacks": "Checkpoint WeightAveraging",
     "cli._messages": "Progress",
+    "cli._training_progress": "TrainingProgress",
     "density": "DensityDetector",
     "detectors._alad": "ALAD ALADGame",
     "detectors._ama": "AMA AMAGame",
