@@ -40,6 +40,10 @@ class Checkpoint:
     every_n_epochs: int | None = None
     every_n_seconds: float | None = 60.0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """State of plain values: a path as text can be loaded on any system."""
+        return {**vars(self), "path": os.fspath(self.path)}
+
 
 def __dir__() -> list[str]:
     return __all__

@@ -14,12 +14,14 @@ from hashlib import sha256
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import sklearn
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
 from ._files import atomic_write
@@ -42,6 +44,9 @@ HEADER = "skgad.json"
 COMMENT = b"skgad sha256:"
 COMMENT_LENGTH = len(COMMENT) + 64
 
+#: Errors of objects that cannot be saved as data.
+UNSAVEABLE = (AttributeError, ImportError, PicklingError, RuntimeError, TypeError, ValueError)
+
 #: Modules of torch with layers that only compute.
 LAYER_MODULES = {
     f"torch.nn.modules.{name}"
@@ -58,22 +63,23 @@ SKGAD_TYPES = {
     "_frames._array": "Schema",
     "_frames._pandas": "Schema",
     "_frames._polars": "Schema",
+    "_frames._pyarrow": "Schema",
     "calibration._calibrated": "CalibratedDetector",
     "calibration._conformal": "ConformalDetector",
-    "callbacks": "WeightAveraging",
+    "callbacks": "Checkpoint WeightAveraging",
     "cli._training_progress": "TrainingProgress",
     "density": "DensityDetector",
     "detectors._alad": "ALAD ALADGame",
-    "detectors._ama": "AMA AMAGame WarmUp",
+    "detectors._ama": "AMA AMAGame",
     "detectors._anogan": "AnoGAN AnoGANGame",
     "detectors._arn": "ARN ARNGame",
     "detectors._autoencoder": "Autoencoder AutoencoderGame",
     "detectors._cora": "CoRA CoRAGame",
     "detectors._dagmm": "DAGMM DAGMMGame",
-    "detectors._deep_svdd": "DeepSVDD DeepSVDDGame Stages",
+    "detectors._deep_svdd": "DeepSVDD DeepSVDDGame",
     "detectors._dsebm": "DSEBM DSEBMGame",
     "detectors._egbad": "EGBAD EGBADGame",
-    "detectors._fence_gan": "FenceGAN FenceGANGame Pretraining",
+    "detectors._fence_gan": "FenceGAN FenceGANGame",
     "detectors._ganomaly": "GANomaly GANomalyGame",
     "detectors._rcgan": "RCGAN RCGANGame",
     "detectors._skip_ganomaly": "SkipGANomaly SkipGANomalyGame",
@@ -87,6 +93,8 @@ SKGAD_TYPES = {
     "engine.sampling": "CodeMixture Column OneHotGroup RowSampler",
     "ensemble._detector_ensemble": "DetectorEnsemble",
     "ensemble._units": "Combination InterquartileUnits LogInterquartileUnits TailUnits",
+    "interop._pyod": "PyODDetector",
+    "interop._remover": "OutlierRemover",
     "neighbors._k_neighbors": "KNeighborsDetector",
     "networks._convnet": "ConvNet OnImages",
     "networks._discriminator": "Discriminator",
@@ -95,9 +103,10 @@ SKGAD_TYPES = {
     "networks._spectral_norm": "SpectralNorm",
     "networks._stack": "StackedLayerNorm StackedLinear StackedModule StackedSpectralNorm",
     "networks._unet": "SkipConnection",
+    "tabular._dates": "Cycle TextDates",
     "tabular._detector": "TabularDetector",
     "tabular._encoder": "TabularEncoder",
-    "tabular._levels": "LevelEncoder",
+    "tabular._levels": "Buckets LevelEncoder",
     "tabular._numbers": "NumberEncoder",
     "tabular._piecewise": "PiecewiseLinearEncoder",
 }
@@ -122,6 +131,9 @@ TRUSTED_TYPES: tuple[str, ...] = tuple(
             *(name for name in _names(vars(torch.optim)) if name.startswith("torch.optim.")),
             *("functools.partial", "numpy.dtype", "sklearn.utils._bunch.Bunch"),
             *("skorch.dataset.Dataset", "torch.device"),
+            # Levels of categorical columns. The module of Interval depends on the version.
+            *("datetime.date", "datetime.datetime", "datetime.timedelta", "datetime.timezone"),
+            *("decimal.Decimal", "pandas.Interval", "pandas._libs.interval.Interval"),
         }
     )
 )
@@ -182,18 +194,12 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     >>> bool((loaded.score_samples(X) == detector.score_samples(X)).all())
     True
     """
-    from skops import io  # imports all of scikit-learn
-
-    name = type(estimator).__name__
     try:
-        content = io.dumps(estimator, compression=ZIP_DEFLATED)
-        unknown = set(io.get_untrusted_types(data=content)).difference(TRUSTED_TYPES)
-        for type_name in sorted(unknown):
-            _check_importable(type_name)
-    except (TypeError, AttributeError, ImportError, RecursionError, ValueError) as error:
+        content = _as_data(estimator)
+    except UNSAVEABLE as error:
         raise ModelFileError(
-            f"{name} cannot be saved as data: {_one_line(error)} Save it with pickle or joblib "
-            "instead, or leave this part out."
+            f"{type(estimator).__name__} cannot be saved as data: {_one_line(error)} "
+            f"{_cure(estimator)}"
         ) from error
     header = {"format": FORMAT, "class": _name(type(estimator)), "versions": _versions()}
     buffer = BytesIO(content)
@@ -203,6 +209,77 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     data = buffer.getvalue()[:-COMMENT_LENGTH]
     with atomic_write(path) as temporary:
         temporary.write_bytes(data + COMMENT + sha256(data).hexdigest().encode())
+
+
+def _as_data(value):
+    """Bytes of a skops file, of which all parts can be restored."""
+    from skops import io  # imports all of scikit-learn
+
+    content = io.dumps(value, compression=ZIP_DEFLATED)
+    unknown = set(io.get_untrusted_types(data=content)).difference(TRUSTED_TYPES)
+    for name in sorted(unknown):
+        _check_importable(name)
+    if unknown:
+        with ZipFile(BytesIO(content)) as archive:
+            schema = json.loads(archive.read("schema.json"))
+        for name in sorted(unknown.intersection(_types_with_state(schema))):
+            _check_state(name)
+    return content
+
+
+def _types_with_state(schema):
+    """Names of the types in a schema of skops whose objects are stored by their state."""
+    if isinstance(schema, dict):
+        if schema.get("__loader__") == "ObjectNode":
+            yield f"{schema['__module__']}.{schema['__class__']}"
+        schema = schema.values()
+    elif not isinstance(schema, list):
+        return
+    for part in schema:
+        yield from _types_with_state(part)
+
+
+def _cure(value):
+    """Say which part of a value cannot be saved, and what to do."""
+    names, callback, seen = "", None, set()
+    while id(value) not in seen:  # from the whole to its smallest part that cannot be saved
+        seen.add(id(value))
+        if isinstance(value, Callback):
+            callback = type(value).__name__
+        name, value = next(
+            ((name, part) for name, part in _parts(value) if not _is_saveable(part)), ("", value)
+        )
+        names += name
+    where = f"The cause is {names.removeprefix('.')}, a {type(value).__name__}. " if names else ""
+    if callback is not None:
+        return (
+            f"{where}Define __getstate__ of the callback {callback}, so that it leaves this out or "
+            "stores it as numbers and arrays, or save the model with pickle or joblib."
+        )
+    return f"{where}Save it with pickle or joblib instead, or leave this part out."
+
+
+def _parts(value):
+    """Names and values of what an object consists of."""
+    if isinstance(value, dict):
+        return [(f"[{key!r}]", part) for key, part in value.items()]
+    if isinstance(value, (list, tuple)) or (
+        isinstance(value, np.ndarray) and value.dtype == object
+    ):
+        return [(f"[{i}]", part) for i, part in enumerate(value)]
+    try:
+        state = value.__getstate__()
+    except Exception:  # the object itself cannot be saved
+        return []
+    return [(f".{name}", part) for name, part in state.items()] if isinstance(state, dict) else []
+
+
+def _is_saveable(value):
+    try:
+        _as_data(value)
+    except UNSAVEABLE:
+        return False
+    return True
 
 
 def load(path: str | os.PathLike, *, trusted: Sequence[str | type] = ()) -> Any:
@@ -300,6 +377,17 @@ def _check_importable(name):
     module, _, attribute = name.rpartition(".")
     if not hasattr(sys.modules.get(module) or import_module(module), attribute):
         raise AttributeError(f"{name} cannot be imported.")
+
+
+def _check_state(name):
+    """Raise a TypeError if the state of a type is not all that its objects consist of."""
+    module, _, attribute = name.rpartition(".")
+    cls = getattr(sys.modules[module], attribute)
+    has_own_reduce = (
+        cls.__reduce__ is not object.__reduce__ or cls.__reduce_ex__ is not object.__reduce_ex__
+    )
+    if has_own_reduce and cls.__getstate__ is object.__getstate__:
+        raise TypeError(f"{name} has no state that is data.")
 
 
 def _versions():

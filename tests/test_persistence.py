@@ -1,5 +1,6 @@
 """Model files: the same bits, no code, and an error in one line for any other file."""
 
+import datetime as dt
 import importlib.util
 import io
 import json
@@ -9,10 +10,12 @@ import stat
 import subprocess
 import sys
 from copy import copy, deepcopy
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from zipfile import ZipFile
 
+import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
@@ -33,12 +36,16 @@ from torch import nn
 
 import skgad
 from skgad import MLP, TabularDetector, persistence
+from skgad._frames import schema_of
 from skgad.calibration import CalibratedDetector, ConformalDetector
+from skgad.callbacks import Checkpoint
 from skgad.density import DensityDetector
 from skgad.ensemble import DetectorEnsemble
+from skgad.interop import OutlierRemover, from_pyod
 from skgad.neighbors import KNeighborsDetector
 from skgad.persistence import SKGAD_TYPES, TRUSTED_TYPES, ModelFileError, load, save
 from skgad.preprocessing import TabularEncoder
+from skgad.tables import ParquetTable
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
 
@@ -46,6 +53,19 @@ every_detector = pytest.mark.parametrize("name", DETECTORS)
 def saved_and_loaded(estimator, folder, **params):
     save(estimator, folder / "model.skgad")
     return load(folder / "model.skgad", **params)
+
+
+def loaded_in_every_way(estimator, folder, **params):
+    """The estimator from a model file, and from the files of other libraries."""
+    content = skops.io.dumps(estimator)
+    joblib.dump(estimator, folder / "model.joblib")
+    return {
+        "save": saved_and_loaded(estimator, folder, **params),
+        "skops": skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content)),
+        "pickle": pickle.loads(pickle.dumps(estimator)),
+        "cloudpickle": cloudpickle.loads(cloudpickle.dumps(estimator)),
+        "joblib": joblib.load(folder / "model.joblib"),
+    }
 
 
 # ---------------------------------------------------------------------------- the same bits
@@ -91,13 +111,15 @@ OTHERS = {
     "polars": (TabularDetector(tiny("Autoencoder")), pl.from_pandas(mixed_table(60))),
     "arrays": (TabularDetector(tiny("Autoencoder")), table()),
     "ensemble": (
-        DetectorEnsemble([("a", tiny("ALAD")), ("k", KNeighborsDetector())]),
+        DetectorEnsemble([("a", tiny("ALAD")), ("k", KNeighborsDetector())], random_state=0),
         table(),
     ),
+    "far from zero": (tiny("DSEBM", encoding="standard"), table() + 1e9),
     "neighbors": (KNeighborsDetector(), table()),
     "density": (DensityDetector(random_state=0), table()),
     "calibrated": (CalibratedDetector(tiny("ALAD"), random_state=0), table()),
     "conformal": (ConformalDetector(tiny("ALAD"), alpha=0.2, random_state=0), table()),
+    "cross-conformal": (ConformalDetector(tiny("DSEBM"), cv=3, random_state=0), table()),
     "pipeline": (make_pipeline(StandardScaler(), tiny("ALAD")), table()),
 }
 
@@ -106,14 +128,170 @@ OTHERS = {
 def test_other_loaded_estimators_give_the_same_bits(name, tmp_path):
     detector, X = OTHERS[name]
     detector.fit(X)
-    for loaded in (saved_and_loaded(detector, tmp_path), pickle.loads(pickle.dumps(detector))):
+    for loaded in loaded_in_every_way(detector, tmp_path).values():
         assert_same_bits(loaded.score_samples(X), detector.score_samples(X))
+        if hasattr(detector, "p_values"):
+            assert_same_bits(loaded.p_values(X), detector.p_values(X))
         assert_same_bits(loaded.predict(X), detector.predict(X))
         if isinstance(detector, TabularDetector):
             sampled = [each.sample(5, random_state=0) for each in (loaded, detector)]
             assert type(sampled[0]) is type(sampled[1])
             same = np.array_equal if isinstance(X, np.ndarray) else type(X).equals
             assert same(*sampled)
+
+
+def dates_of_pandas():
+    """Frame with dates in all forms that pandas has, and levels that are not text."""
+    days = pd.date_range("2024-01-01 03:00", periods=40, freq="37h")
+    return pd.DataFrame(
+        {
+            "when": days,
+            "text": days.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "date": [day.date() for day in days],
+            "object": pd.Series([day.to_pydatetime() for day in days], dtype=object),
+            "duration": pd.Series([dt.timedelta(hours=i) for i in range(40)], dtype=object),
+            "offset": days.tz_localize(dt.timezone(dt.timedelta(hours=2))),
+            "month": days.to_period("M"),
+            "fortnight": days.to_period("2W"),
+            "decimal": [Decimal(i) for i in range(40)],
+            "bin": pd.cut(np.arange(40) % 7, 3),
+            "holiday": pd.Categorical(np.resize([dt.date(2024, 1, 1), dt.date(2024, 5, 1)], 40)),
+        }
+    )
+
+
+def arrow_table():
+    """Table with all kinds of types that PyArrow has."""
+    pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+    days = pd.date_range("2024-01-01 03:00", periods=40, freq="37h")
+    text = [*np.resize(["x", "y", None], 40)]
+    return pa.table(
+        {
+            "int16": pa.array(range(40), pa.int16()),
+            "float": pa.array(np.linspace(0, 1, 40), pa.float32()),
+            "decimal": pa.array([Decimal(i) / 4 for i in range(40)], pa.decimal128(10, 2)),
+            "zoned": pa.array(days.to_pydatetime(), pa.timestamp("us", "Europe/Berlin")),
+            "naive": pa.array(days.to_pydatetime(), pa.timestamp("ms")),
+            "date": pa.array([day.date() for day in days], pa.date32()),
+            "dictionary": pa.array(text).dictionary_encode(),
+            "dates": pa.array([*np.resize(days.date[:3], 40)]).dictionary_encode(),
+            "text": pa.array(text, pa.large_string()),
+            "boolean": pa.array([*np.resize([True, None], 40)]),
+        }
+    )
+
+
+def relation():
+    """The table of PyArrow as a relation of DuckDB."""
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+    return duckdb.from_arrow(arrow_table().drop_columns(["dates"]))
+
+
+TABLES = {
+    "dates of pandas": dates_of_pandas,
+    "PyArrow": arrow_table,
+    "ArrowDtype": lambda: arrow_table().to_pandas(types_mapper=pd.ArrowDtype),
+    "LazyFrame": lambda: pl.from_arrow(arrow_table()).lazy(),
+    "DuckDB": relation,
+    "masked array": lambda: np.ma.masked_greater(table(40), 1),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_loaded_detector_of_any_table_samples_the_same_rows(name, tmp_path):
+    X = TABLES[name]()
+    encoder = TabularEncoder(high_cardinality="hash", max_categories=2)
+    detector = TabularDetector(tiny("Autoencoder", max_epochs=1), encoder=encoder).fit(X)
+    expected, scores = detector.sample(7, random_state=0), detector.score_samples(X)
+    for loaded in loaded_in_every_way(detector, tmp_path).values():
+        assert_same_bits(loaded.score_samples(X), scores)
+        rows = loaded.sample(7, random_state=0)
+        assert type(rows) is type(expected)
+        if isinstance(rows, np.ndarray):
+            assert_same_bits(rows, expected)
+            continue
+        assert rows.equals(expected)
+        if hasattr(rows, "dtypes"):
+            assert [*rows.dtypes] == [*expected.dtypes]
+        else:
+            assert rows.schema == expected.schema
+
+
+def test_a_time_zone_without_a_name_is_rejected_when_it_is_saved(tmp_path):
+    X = pd.DataFrame({"when": pd.date_range("2024", periods=9, tz="dateutil/Europe/Berlin")})
+    encoder = TabularEncoder().fit(X)
+    with pytest.raises(ModelFileError, match="time zone.*zoneinfo.*_schema, a Schema"):
+        save(encoder, tmp_path / "model")
+
+
+def test_a_detector_of_a_parquet_table_is_loaded(tmp_path):
+    pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+    rows = pd.DataFrame(table(), columns=[*"abcd"][: table().shape[1]])
+    rows.to_parquet(tmp_path / "rows.parquet")
+    X = ParquetTable(tmp_path / "rows.parquet")
+    for detector in (tiny("DSEBM"), TabularDetector(tiny("DSEBM"))):
+        detector.fit(X)
+        for loaded in loaded_in_every_way(detector, tmp_path).values():
+            assert_same_bits(loaded.score_samples(X), detector.score_samples(X))
+
+
+@pytest.mark.parametrize("name", ["AMA", "DeepSVDD", "FenceGAN"])
+def test_a_loaded_detector_continues_its_phase(name, tmp_path):
+    phase = {"AMA": "warm_up", "DeepSVDD": "pretraining", "FenceGAN": "pretraining"}[name]
+    params = {"n_members": 2, "max_epochs": 1, "warm_start": True, phase: 100}
+    detector = tiny(name, **params).fit(table())
+    for loaded in loaded_in_every_way(detector, tmp_path).values():
+        ensemble, expected = loaded.net_.module_, detector.net_.module_
+        assert ensemble.phase_names == expected.phase_names
+        assert ensemble.phases_left.tolist() == expected.phases_left.tolist()
+        assert ensemble.phases_left.sum() > 0
+        continued = deepcopy(detector).partial_fit(table())
+        assert_same_bits(
+            loaded.partial_fit(table()).score_samples(table()), continued.score_samples(table())
+        )
+
+
+@pytest.mark.parametrize("made", [str, Path, Checkpoint, lambda path: Checkpoint(Path(path), 3)])
+def test_a_loaded_detector_has_its_checkpoint(made, tmp_path):
+    checkpoint = made(f"{tmp_path}/training")
+    detector = tiny("DSEBM", checkpoint=checkpoint).fit(table())
+    for loaded in loaded_in_every_way(detector, tmp_path).values():
+        assert_same_bits(loaded.score_samples(table()), detector.score_samples(table()))
+        if isinstance(checkpoint, Checkpoint):
+            assert loaded.checkpoint == Checkpoint(
+                os.fspath(checkpoint.path), checkpoint.every_n_epochs
+            )
+        else:  # as text, which any system can load
+            assert loaded.checkpoint == os.fspath(checkpoint)
+        assert_same_bits(
+            loaded.fit(table()).score_samples(table()), detector.score_samples(table())
+        )
+
+
+def test_a_loaded_remover_has_the_same_rows_and_detector(tmp_path):
+    remover = OutlierRemover(tiny("DSEBM", contamination=0.1)).fit(table())
+    for loaded in loaded_in_every_way(remover, tmp_path).values():
+        assert_same_bits(loaded.sample_indices_, remover.sample_indices_)
+        assert_same_bits(
+            loaded.detector_.score_samples(table()), remover.detector_.score_samples(table())
+        )
+
+
+def test_detectors_of_pyod_are_loaded_only_if_they_are_trusted(tmp_path):
+    pytest.importorskip("pyod", reason="PyOD is not installed: pip install skgad[pyod]")
+    from pyod.models.ecod import ECOD
+    from pyod.models.iforest import IForest
+
+    for foreign, names in [
+        (ECOD(), ["pyod.models.ecod.ECOD"]),
+        (IForest(5, random_state=0), ["pyod.models.iforest.IForest", "sklearn.tree._tree.Tree"]),
+    ]:
+        detector = from_pyod(foreign).fit(table())
+        with pytest.raises(ModelFileError, match="not trusted by default") as caught:
+            saved_and_loaded(detector, tmp_path)
+        assert f"trusted={names}" in str(caught.value)
+        for loaded in loaded_in_every_way(detector, tmp_path, trusted=names).values():
+            assert_same_bits(loaded.score_samples(table()), detector.score_samples(table()))
 
 
 @pytest.mark.parametrize("copied", [copy, deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
@@ -261,6 +439,29 @@ def test_functions_are_not_called(module, name, argument, tmp_path, monkeypatch)
     assert not (tmp_path / "intruder").exists()
 
 
+def test_trusted_types_do_nothing_to_files_whatever_they_are_called_with(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", Path(__file__).parent / "call_trusted_types.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    n_called, events = json.loads(done.stdout)
+    assert n_called > 300
+    assert events == []
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_dtype_that_names_a_file_is_rejected(tmp_path):
+    schema = schema_of(pd.DataFrame({"when": pd.date_range("2024", periods=3, tz="UTC")}))
+    (tmp_path / "zone").write_text("a time zone")
+    state = schema.__getstate__()
+    state["dtypes"] = [{"name": f"datetime64[ns, dateutil/{tmp_path}/zone]"}]
+    with pytest.raises(ValueError, match="names a file"):
+        type(schema).__new__(type(schema)).__setstate__(state)
+
+
 def test_the_state_of_a_net_is_not_unpickled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     net = fitted("ALAD", "cpu").net_
@@ -297,7 +498,8 @@ def test_all_types_of_skgad_that_make_up_detectors_are_trusted_and_nothing_else(
     bases = {
         *("BaseDetector", "BaseThresholdDetector", "EncoderDecoderGame", "GANGame", "Game"),
         *("LabelledDetector", "WALDOFamily", "_Method", "AdversarialNet"),
-        *("EpochTasks", "LearningRateSchedule", "StopEarly"),  # of one training
+        # Of one training.
+        *("EpochTasks", "LearningRateSchedule", "Phases", "SaveTraining", "StopEarly"),
     }
     assert {name for name in found - listed if name.rpartition(".")[2] not in bases} == set()
 
@@ -316,6 +518,51 @@ def test_what_cannot_be_stored_as_data_is_rejected_when_it_is_saved(tmp_path):
         assert "\n" not in str(caught.value)
         assert "pickle or joblib" in str(caught.value)
     assert not [*tmp_path.iterdir()]
+
+
+class Holder(Callback):
+    """Callback of a user's own that holds something."""
+
+    def __init__(self, held):
+        self.held = held
+
+
+class HolderOfTensor(Holder):
+    """The same, as the error recommends it."""
+
+    def __getstate__(self):
+        return {"held": self.held.numpy()}
+
+    def __setstate__(self, state):
+        self.held = torch.from_numpy(state["held"])
+
+
+@pytest.mark.parametrize(
+    ("held", "kind"),
+    [
+        (torch.ones(3), "Tensor"),
+        (nn.Parameter(torch.ones(3)), "Parameter"),
+        (lambda: 3, "function"),
+        ([].append, "builtin_function_or_method"),
+        (torch.Generator(), "Generator"),
+        ({"inner": [1, io.StringIO()]}, "StringIO"),
+    ],
+)
+def test_the_error_names_the_callback_that_cannot_be_saved(held, kind, tmp_path):
+    detector = make_pipeline(tiny("DSEBM", callbacks=[("mine", Holder(held))]).fit(table()))
+    with pytest.raises(ModelFileError) as caught:
+        save(detector, tmp_path / "model")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "The cause is steps[0][1].callbacks[0][1].held" in message
+    assert f", a {kind}. Define __getstate__ of the callback Holder, so that it" in message
+    assert not [*tmp_path.iterdir()]
+
+
+def test_callbacks_that_store_their_tensors_as_arrays_are_loaded(tmp_path):
+    detector = tiny("DSEBM", callbacks=[HolderOfTensor(torch.ones(3))]).fit(table())
+    loaded = saved_and_loaded(detector, tmp_path, trusted=[HolderOfTensor])
+    assert loaded.callbacks[0].held.tolist() == [1, 1, 1]
 
 
 class WithFrame(Callback):
@@ -339,11 +586,20 @@ def test_types_of_scikit_learn_that_are_not_safe_have_to_be_trusted(tmp_path):
 # --------------------------------------------------------------------- damaged and other files
 
 
-@pytest.fixture(scope="module")
-def content(tmp_path_factory):
+CONTENTS = {
+    "detector": lambda: fitted("DSEBM", "cpu"),
+    "dates": lambda: TabularEncoder().fit(dates_of_pandas()),
+    "PyArrow": lambda: TabularEncoder().fit(arrow_table()),
+    "cross-conformal": lambda: ConformalDetector(KNeighborsDetector(), cv=3).fit(table()),
+    "adapter": lambda: from_pyod(KNeighborsDetector()),
+}
+
+
+@pytest.fixture(scope="module", params=CONTENTS)
+def content(request, tmp_path_factory):
     """Bytes of a model file."""
     path = tmp_path_factory.mktemp("models") / "model.skgad"
-    fitted("DSEBM", "cpu").save(path)
+    save(CONTENTS[request.param](), path)
     return path.read_bytes()
 
 

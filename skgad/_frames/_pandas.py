@@ -106,7 +106,19 @@ def dtype_state(dtype):
     if isinstance(dtype, pd.StringDtype):
         is_na = getattr(dtype, "na_value", pd.NA) is pd.NA  # always, before pandas 2.3
         return {"name": "string", "storage": dtype.storage, "missing": "NA" if is_na else "NaN"}
-    return {"name": str(dtype)}
+    if isinstance(dtype, pd.ArrowDtype):
+        return {"name": "arrow", "dtype": pyarrow().dtype_state(dtype.pyarrow_dtype)}
+    state = {"name": str(dtype)}
+    try:
+        is_restored = dtype_from_state(state) == dtype
+    except (TypeError, ValueError):
+        is_restored = False
+    if not is_restored:
+        raise ValueError(
+            f"The dtype {dtype} cannot be restored from its name. If it has a time zone, use one "
+            "of zoneinfo or 'UTC', for example with dt.tz_convert('Europe/Berlin')."
+        )
+    return state
 
 
 def dtype_from_state(state):
@@ -119,6 +131,10 @@ def dtype_from_state(state):
         values = state["categories"]
         categories = pd.Index(values["values"], dtype=dtype_from_state(values["dtype"]))
         return pd.CategoricalDtype(categories, ordered=state["ordered"])
+    if state["name"] == "arrow":
+        return pd.ArrowDtype(pyarrow().dtype_from_state(state["dtype"]))
+    if "dateutil" in state["name"]:
+        raise ValueError(f"The dtype {state['name']} names a file.")  # which pandas would read
     return pd.api.types.pandas_dtype(state["name"])
 
 

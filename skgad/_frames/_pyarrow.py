@@ -60,7 +60,9 @@ def is_number(dtype):
 
 def is_date(dtype):
     """Whether a type is one of dates or durations."""
-    return pa.types.is_temporal(dtype) and not pa.types.is_time(dtype)
+    return any(
+        check(dtype) for check in (pa.types.is_timestamp, pa.types.is_date, pa.types.is_duration)
+    )
 
 
 def is_categorical(X):
@@ -77,16 +79,52 @@ class Schema:
     """Columns and dtypes of a table."""
 
     def __init__(self, X):
-        self.schema = X.schema.remove_metadata()
+        self.names = X.schema.names
+        self.dtypes = X.schema.types
 
     def make_table(self, columns):
         """Make a table from arrays."""
-        columns = list(map(make_column, columns, self.schema.types))
-        return pa.Table.from_arrays(columns, names=self.schema.names)
+        columns = list(map(make_column, columns, self.dtypes))
+        return pa.Table.from_arrays(columns, names=self.names)
+
+    def __getstate__(self):
+        """State of plain values."""
+        return {"names": self.names, "dtypes": list(map(dtype_state, self.dtypes))}
+
+    def __setstate__(self, state):
+        """Restore the columns and dtypes."""
+        self.names = state["names"]
+        self.dtypes = list(map(dtype_from_state, state["dtypes"]))
+
+
+def dtype_state(dtype):
+    """Plain values that describe a type: its name and arguments."""
+    if is_dictionary(dtype):
+        parts = [dtype_state(dtype.index_type), dtype_state(dtype.value_type)]
+        return {"name": "dictionary", "arguments": [*parts, dtype.ordered]}
+    if pa.types.is_decimal(dtype):
+        name = str(dtype).partition("(")[0]
+        return {"name": name, "arguments": [dtype.precision, dtype.scale]}
+    if pa.types.is_timestamp(dtype):
+        return {"name": "timestamp", "arguments": [dtype.unit, dtype.tz]}
+    return {"name": str(dtype)}
+
+
+def dtype_from_state(state):
+    """Type that plain values describe."""
+    name = state["name"]
+    if name == "dictionary":
+        index, values, is_ordered = state["arguments"]
+        return pa.dictionary(dtype_from_state(index), dtype_from_state(values), is_ordered)
+    if name in ("decimal32", "decimal64", "decimal128", "decimal256", "timestamp"):
+        return getattr(pa, name)(*state["arguments"])
+    return pa.type_for_alias(name)
 
 
 def make_column(values, dtype):
     """Convert an array to a column, with null for missing values."""
+    if is_dictionary(dtype):  # pa.array does not make those of dates
+        return pa.array(values.tolist(), type=dtype.value_type).dictionary_encode().cast(dtype)
     if values.dtype == object:
         return pa.array(values.tolist(), type=dtype)
     values = round_to_dtype(values, dtype)

@@ -394,3 +394,15 @@ class ConformalDetector(BaseThresholdDetector):
                 stacklevel=2,
             )
         return is_selected
+
+    def __getstate__(self):
+        """State with each fitted detector once, because a model file would have it twice."""
+        state = dict(super().__getstate__())
+        state.pop("detector_", None)
+        return state
+
+    def __setstate__(self, state):
+        """Restore the detector."""
+        super().__setstate__(state)
+        if len(state.get("detectors_", ())) == 1:
+            self.detector_ = self.detectors_[0]

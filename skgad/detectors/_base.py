@@ -93,6 +93,10 @@ TableLike: TypeAlias = MatrixLike | Dataset | ParquetTable
 #: the parameter `score_type` asks for it.
 MAX_FEATURES = 1024
 
+#: Bounds of parameters. More members would be built for hours, and more epochs of a millisecond
+#: would take weeks, so that such a number is a mistake.
+MAX_MEMBERS, MAX_EPOCHS = 10_000, 10**9
+
 
 def _game_can_encode(detector):
     """Check for ``available_if``: whether the game of a detector has latent codes."""
@@ -184,9 +188,9 @@ class BaseDetector(
         ],
         "networks": [HasMethods(["encoder", "decoder", "discriminator"]), None],
         "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
-        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "n_members": [Interval(Integral, 1, MAX_MEMBERS, closed="both")],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
-        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, MAX_EPOCHS, closed="both")],
         "auto_steps": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -790,6 +794,8 @@ class BaseDetector(
         """State of arrays and plain values, with that of the optimizer if `warm_start` is set."""
         state = dict(super().__getstate__())  # it may be the dict of the attributes itself
         state["net_params"] = replaced(self.net_params, torch.dtype, dtype_name)
+        if isinstance(self.checkpoint, PathLike):
+            state["checkpoint"] = os.fspath(self.checkpoint)  # can be loaded on any system
         if "net_" not in state:
             return state
         if state.get("history_") is self.net_.history:

@@ -1,6 +1,7 @@
 """Where and how torch computes: devices, seeds, generators, threads."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -184,6 +185,16 @@ def memory_explained(device, name, **params):
             f"{' or '.join(map(repr, params))}, or set device='cpu'."
         )
         # The traceback would keep the tensors of its frames.
+        raise MemoryError(message) from error.with_traceback(None)
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        n_bytes = re.search(r"allocate (\d+) bytes", str(error))
+        amount = f"{int(n_bytes[1]):.2g} bytes" if n_bytes else "more memory than there is"
+        message = (
+            f"{name} needs {amount} for an array, which is more than there is. Decrease the sizes "
+            f"of the networks, such as 'latent_dim', or {' or '.join(map(repr, params))}."
+        )
         raise MemoryError(message) from error.with_traceback(None)
 
 

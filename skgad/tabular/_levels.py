@@ -157,7 +157,7 @@ class Buckets:
     def __init__(self, counts, n_buckets):
         self.n_buckets = max(1, n_buckets - (None in counts))
         self.most_frequent = {}
-        for level in sorted(counts, key=lambda level: (-counts[level], str(level))):
+        for level in sorted(counts.keys() - {None}, key=lambda one: (-counts[one], str(one))):
             self.most_frequent.setdefault(self._bucket(level), level)
 
     def representatives(self, levels):
@@ -170,8 +170,10 @@ class Buckets:
     def _bucket(self, level):
         if level is None:
             return None
-        # 1, 1.0 and True are the same level.
-        text = level if isinstance(level, str) else repr(float(level))
+        try:  # 1, 1.0 and True are the same level.
+            text = level if isinstance(level, str) else repr(float(level))
+        except TypeError:  # such as a date or an interval
+            text = str(level)
         return murmurhash3_32(text, positive=True) % self.n_buckets
 
 

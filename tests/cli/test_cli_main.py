@@ -142,6 +142,8 @@ def test_sigterm_while_a_model_is_written_keeps_the_old_one(folder, monkeypatch,
     [
         ("latent_dim=1000000000000", "not enough memory for this table and these settings"),
         ("networks__hidden_layer_sizes=(1000000000000,)", "not enough memory"),
+        ("n_members=1000000000000", r"'n_members' parameter of .* in the range \[1, 10000\]"),
+        ("max_epochs=1000000000000", r"'max_epochs' parameter of .* in the range"),
         ("device=meta", "device='meta' computes nothing. Use 'auto'"),
         ("device=cuda:99", "device='cuda:99'"),
         ("device=7", "device"),
@@ -153,7 +155,7 @@ def test_sigterm_while_a_model_is_written_keeps_the_old_one(folder, monkeypatch,
     ],
 )
 def test_settings_that_do_not_work_give_one_line_of_error(folder, capsys, setting, message):
-    argv = ["train", "data.csv", "--model", "model", "--set", setting, "--set", "max_epochs=1"]
+    argv = ["train", "data.csv", "--model", "model", "--set", "max_epochs=1", "--set", setting]
     assert_rejected(capsys, argv, message)
 
 

@@ -892,3 +892,24 @@ class OneParameter(ALAD):
 def test_a_constructor_written_by_hand_is_kept():
     assert list(parameters_of(OneParameter)) == ["width"]
     assert OneParameter(width=3).get_params() == {"width": 3}
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"n_members": 10**12}, ValueError, r"n_members.*range \[1, 10000\]. Got 1000000000000"),
+        ({"max_epochs": 10**12}, ValueError, r"max_epochs.*range \[1, 1000000000\]"),
+        ({"latent_dim": 10**12}, MemoryError, "ALAD needs .* bytes.*such as 'latent_dim'"),
+        ({"networks__hidden_layer_sizes": (10**12,)}, MemoryError, "sizes of the networks"),
+        ({"device": "meta"}, ValueError, "device='meta' computes nothing"),
+    ],
+)
+def test_absurd_sizes_are_rejected(params, error, message):
+    with pytest.raises(error, match=message):
+        tiny("ALAD", device="cpu").set_params(**params).fit(table())
+
+
+@pytest.mark.parametrize("name", ["batch_size", "auto_steps", "n_iter_no_change"])
+def test_sizes_that_exceed_the_table_mean_all_of_it(name):
+    detector = tiny("DSEBM", **{name: 10**30}).fit(table())
+    assert np.isfinite(detector.score_samples(table())).all()
