@@ -130,6 +130,9 @@ def onnx_model(detector, reconstruction=False):
         node.input[:] = [new_names.get(name, name) for name in node.input]
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n_samples"
+    for one in inputs:
+        if one.unit is not None:
+            model.metadata_props.add(key=one.name, value=str(one.unit))
     if look_ups:
         nodes = [*look_ups, *model.graph.node]
         del model.graph.node[:]
