@@ -193,7 +193,9 @@ class TableEncoding(nn.Module):
         super().__init__()
         self.names = list(encoder.feature_groups_)
         self.numbers, self.levels = encoder._numbers, encoder._levels
-        self.positions = {name: positions_of_levels(self.levels, name) for name in self.levels.names}
+        self.positions = {
+            name: positions_of_levels(self.levels, name) for name in self.levels.names
+        }
         self.widths = {name: len(encoder.feature_groups_[name]) for name in self.levels.names}
         self.inputs = [self.input_for(name) for name in self.names]
         self.largest_code = as_double(encoder._largest_code())
@@ -209,9 +211,7 @@ class TableEncoding(nn.Module):
     def input_for(self, name):
         """Input of a column."""
         if name in self.numbers._origins:
-            unit = self.numbers._origins[name].dtype
-            check_unit(name, unit)
-            return Input(name, dtype=torch.int64, unit=unit)
+            return Input(name, dtype=torch.int64, unit=self.unit(name))
         if name in self.numbers.names:
             return Input(name)
         levels, missing, unknown = self.positions[name]
@@ -238,7 +238,8 @@ class TableEncoding(nn.Module):
             code
             for cycle in self.numbers._cycles
             for code in cycle.encode_days(
-                days_since(EPOCHS[cycle.name], columns[cycle.column], self.unit(cycle.column)), torch
+                days_since(EPOCHS[cycle.name], columns[cycle.column], self.unit(cycle.column)),
+                torch,
             )
         ]
         numbers = torch.cat([numbers, *cycles], dim=-1)
@@ -297,15 +298,6 @@ def positions_of_levels(encoder, name):
             "all numbers. Convert them to text, or do not treat the column as categories."
         )
     return levels, missing, unknown
-
-
-def check_unit(name, unit):
-    """Reject units that are no number of days."""
-    if np.datetime_data(unit)[0] in ("Y", "M"):
-        raise ValueError(
-            f"Column {name!r} cannot be exported, because months and years have no fixed length, "
-            f"but it contains {unit}. Convert it to days, with astype('datetime64[D]')."
-        )
 
 
 def days_since(origin, column, unit):

@@ -49,7 +49,7 @@ class Cycle:
         return np.column_stack(self.encode_days((dates - EPOCHS[self.name]) / DAY))
 
     def encode_days(self, days, xp=np):
-        """Return sine and cosine of days since the epoch of the cycle; `xp` is torch for tensors."""
+        """Return sine and cosine of days since the epoch; `xp` is torch for tensors."""
         # Not Python numbers, which an export of tensors would round to float32.
         period, turn = (
             xp.asarray(number, dtype=xp.float64) for number in (PERIODS[self.name], 2 * np.pi)
