@@ -157,14 +157,20 @@ def distances_to_neighbor(codes, train_codes, half_squares, n_neighbors):
     The number of training codes is a multiple of `GROUP_SIZE`. Half of their squared norms are
     given, too, and infinity excludes a training code.
     """
-    n_rows = SEARCH_ROWS if codes.device.type == "cpu" else codes.shape[0]
     search = partial(
         search_neighbors,
         train_codes=train_codes,
         half_squares=half_squares,
         n_neighbors=n_neighbors,
     )
-    return torch.cat([*map(search, codes.split(n_rows))])
+    if codes.device.type != "cpu" or is_symbolic(codes.shape[0]):
+        return search(codes)
+    return torch.cat([*map(search, codes.split(SEARCH_ROWS))])
+
+
+def is_symbolic(n_rows):
+    """Whether a number of rows is a symbol, because an export traces any number of rows."""
+    return isinstance(n_rows, torch.SymInt)
 
 
 def search_neighbors(codes, train_codes, half_squares, n_neighbors):
@@ -175,7 +181,7 @@ def search_neighbors(codes, train_codes, half_squares, n_neighbors):
     # contiguous in memory takes a fraction of the time of `topk`.
     groups = closeness.T.unflatten(0, (-1, GROUP_SIZE))
     halves = groups
-    if codes.shape[0] < 64:  # `amax` is slow for few rows
+    if not is_symbolic(codes.shape[0]) and codes.shape[0] < 64:  # `amax` is slow for few rows
         while halves.shape[1] > 1:
             halves = torch.maximum(*halves.chunk(2, dim=1))
     nearest_in_group = halves.amax(1).T.contiguous()

@@ -199,9 +199,12 @@ def score_rows(ensemble, table):
     return lowest_if_overflown(-map_rows(ensemble, table, ensemble.score, block_rows=n_rows))
 
 
-def lowest_if_overflown(scores):
-    """Replace scores that overflow float32, on the way or at the end, by the lowest score."""
-    return np.where(np.isfinite(scores), np.maximum(scores, LOWEST_SCORE), LOWEST_SCORE)
+def lowest_if_overflown(scores, xp=np):
+    """Replace scores that overflow float32, on the way or at the end, by the lowest score.
+
+    `xp` is torch for tensors.
+    """
+    return xp.where(xp.isfinite(scores), xp.clip(scores, LOWEST_SCORE, None), LOWEST_SCORE)
 
 
 def smallest_block(ensemble, table):

@@ -1,6 +1,7 @@
 """Torch modules that compute what detectors and encoders compute for checked rows."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -9,9 +10,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..density import MIN_LOG_DENSITY, DensityDetector
+from ..density import MAX_CODE, MIN_LOG_DENSITY, DensityDetector
 from ..detectors import BaseDetector
-from ..engine.encoding import ColumnEncoding
+from ..engine.encoding import ColumnEncoding, subtracted
 from ..engine.finished import (
     distances_to_neighbor,
     negative_log_density,
@@ -19,13 +20,19 @@ from ..engine.finished import (
     whiten_components,
 )
 from ..engine.net import copy_net
+from ..engine.scores import lowest_if_overflown
 from ..neighbors import KNeighborsDetector
-from ..neighbors._k_neighbors import distances_to_scores
+from ..neighbors._k_neighbors import MAX_DISTANCE, distances_to_scores
 from ..preprocessing import PiecewiseLinearEncoder, TabularEncoder
 from ..tabular import TabularDetector
+from ..tabular._dates import DAY, EPOCHS
+from ..tabular._levels import FAR_OUTSIDE
 
 #: Stands for a level that no output column belongs to.
 UNKNOWN = -1
+
+#: Stands for a missing value of a column of levels that had none in fit.
+NEWLY_MISSING = -2
 
 #: Value of NaT, read as an integer.
 NAT = np.iinfo(np.int64).min
@@ -48,6 +55,8 @@ class Input:
         which the module receives instead of the text.
     unknown : int
         Position of any other text.
+    unit : numpy.dtype or None
+        For a column of dates or durations, the dtype whose integers the module receives.
     """
 
     name: str
@@ -55,6 +64,7 @@ class Input:
     dtype: torch.dtype = torch.float64
     positions: dict[str, int] | None = None
     unknown: int = UNKNOWN
+    unit: np.dtype | None = None
 
 
 class DetectorModule(nn.Module):
@@ -92,16 +102,27 @@ class DetectorModule(nn.Module):
 
 
 class EnsembleScore(nn.Module):
-    """`score_samples` of a detector with networks."""
+    """`score_samples` of a detector with networks.
 
-    dtype = torch.float32
+    The rows are float64 if they have columns far from zero, whose origin is subtracted.
+    """
 
     def __init__(self, ensemble):
         super().__init__()
         self.ensemble = ensemble
+        self.origin = None if ensemble.encoding is None else ensemble.encoding.origin
+        self.dtype = torch.float32 if self.origin is None else torch.float64
 
     def forward(self, x):
-        return -self.ensemble.score(x.float())
+        return lowest_if_overflown(-self.ensemble.score(self.without_origin(x)), torch)
+
+    def reconstruct(self, x):
+        """Reconstructions as inliers."""
+        return self.ensemble.reconstruct(self.without_origin(x), "inlier")
+
+    def without_origin(self, x):
+        """Rows that the networks can encode."""
+        return subtracted(x, self.origin).float()
 
 
 class NeighborsScore(nn.Module):
@@ -129,7 +150,8 @@ class NeighborsScore(nn.Module):
             distances_to_neighbor(x.double(), self.train_rows, self.half_squares, n)
             for n in (1, self.n_neighbors, self.n_neighbors + 1)
         ]
-        return distances_to_scores(torch.stack(distances, dim=-1), torch.where)
+        scores = distances_to_scores(torch.stack(distances, dim=-1), torch.where)
+        return scores.maximum(as_double(-MAX_DISTANCE))
 
 
 class MixtureScore(nn.Module):
@@ -154,6 +176,8 @@ class MixtureScore(nn.Module):
     def forward(self, x):
         x = x.double()
         codes = x if self.encoding is None else self.encoding(x)
+        largest = as_double(MAX_CODE)
+        codes = codes.maximum(-largest).minimum(largest)
         mixture = (0.0, self.whitening, self.shift, self.log_peaks)
         return (-negative_log_density(codes, *mixture)).clamp(min=MIN_LOG_DENSITY)
 
@@ -169,62 +193,125 @@ class TableEncoding(nn.Module):
         super().__init__()
         self.names = list(encoder.feature_groups_)
         self.numbers, self.levels = encoder._numbers, encoder._levels
-        self.positions = {name: self.levels.positions(name) for name in self.levels.names}
+        self.positions = {
+            name: positions_of_levels(self.levels, name) for name in self.levels.names
+        }
         self.widths = {name: len(encoder.feature_groups_[name]) for name in self.levels.names}
         self.inputs = [self.input_for(name) for name in self.names]
+        self.largest_code = as_double(encoder._largest_code())
+        self.dtype = torch.float64 if encoder.dtype is np.float64 else torch.float32
         if self.numbers.names:
             self.scale = scaling(self.numbers._scaler)
             self.medians = torch.as_tensor(self.numbers._imputer.statistics_)
+            self.far_outside = torch.as_tensor(self.numbers._far_outside)
             self.with_missing = torch.as_tensor(self.numbers._indicator.features_).long()
+            self.had_missing = torch.zeros(len(self.numbers.names), dtype=torch.bool)
+            self.had_missing[self.with_missing] = True
 
     def input_for(self, name):
         """Input of a column."""
+        if name in self.numbers._origins:
+            return Input(name, dtype=torch.int64, unit=self.unit(name))
         if name in self.numbers.names:
-            is_time = name in self.numbers._origins
-            return Input(name, dtype=torch.int64 if is_time else torch.float64)
-        positions, unknown = self.positions[name]
-        text = {level: at for level, at in positions.items() if isinstance(level, str)}
-        if not text:
             return Input(name)
-        missing = {"": positions[None]} if None in positions else {}
-        return Input(name, dtype=torch.int64, positions=missing | text, unknown=unknown)
+        levels, missing, unknown = self.positions[name]
+        if not any(isinstance(level, str) for level in levels):
+            return Input(name)
+        return Input(name, dtype=torch.int64, positions={"": missing} | levels, unknown=unknown)
 
     def forward(self, *inputs):
-        """Encoded rows, float32."""
+        """Encoded rows."""
         columns = dict(zip(self.names, inputs, strict=True))
-        blocks = []
-        if self.numbers.names:
-            numbers = [self.to_floats(name, columns[name]) for name in self.numbers.names]
-            numbers = torch.cat(numbers, dim=-1)
-            is_missing = numbers.isnan()
-            blocks.append(self.scale(torch.where(is_missing, self.medians, numbers)))
-            if len(self.with_missing):
-                blocks.append(is_missing[:, self.with_missing].double())
-        for name in self.levels.names:
-            positions = columns[name]
-            if positions.is_floating_point():
-                positions = self.find_positions(name, positions)
-            blocks.append((positions == torch.arange(self.widths[name])).double())
-        return torch.cat(blocks, dim=-1).float()
+        blocks = self.number_blocks(columns) if self.numbers.names else []
+        blocks += [self.level_block(name, columns[name]) for name in self.levels.names]
+        codes = torch.cat(blocks, dim=-1).to(self.dtype).double()
+        return codes.maximum(-self.largest_code).minimum(self.largest_code).to(self.dtype)
+
+    def number_blocks(self, columns):
+        """Scaled numbers and cycles of dates, and indicators of missing values."""
+        numbers = torch.cat(
+            [self.to_floats(name, columns[name]) for name in self.numbers.names], dim=-1
+        )
+        is_missing = numbers.isnan()
+        numbers = torch.where(is_missing & ~self.had_missing, self.far_outside, numbers)
+        cycles = [
+            code
+            for cycle in self.numbers._cycles
+            for code in cycle.encode_days(
+                days_since(EPOCHS[cycle.name], columns[cycle.column], self.unit(cycle.column)),
+                torch,
+            )
+        ]
+        numbers = torch.cat([numbers, *cycles], dim=-1)
+        scaled = self.scale(torch.where(numbers.isnan(), self.medians, numbers))
+        is_missing = is_missing[:, self.with_missing].double()
+        return [scaled, is_missing] if len(self.with_missing) else [scaled]
 
     def to_floats(self, name, column):
         """Numbers as they are, and dates as days from the first one."""
-        origin = self.numbers._origins.get(name)
-        if origin is None:
+        if name not in self.numbers._origins:
             return column
-        unit, count = np.datetime_data(origin.dtype)
-        day = np.timedelta64(1, "D") / np.timedelta64(count, unit)
-        days = (column - int(origin.astype(np.int64))).double() / as_double(day)
-        return torch.where(column == NAT, torch.nan, days)
+        return days_since(self.numbers._origins[name], column, self.unit(name))
 
-    def find_positions(self, name, column):
-        """Positions of the levels of a column of numbers or booleans."""
-        positions, unknown = self.positions[name]
-        found = torch.full_like(column, unknown, dtype=torch.int64)
-        for level, position in positions.items():
-            is_level = column.isnan() if level is None else column == as_double(level)
-            found = torch.where(is_level, position, found)
-        return found
+    def unit(self, name):
+        """Dtype whose integers a column of dates or durations contains."""
+        return self.numbers._origins[name].dtype
+
+    def level_block(self, name, column):
+        """One-hot codes of levels."""
+        levels, missing, unknown = self.positions[name]
+        positions = column
+        if column.is_floating_point():
+            positions = torch.full_like(column, unknown, dtype=torch.int64)
+            for level, position in levels.items():
+                positions = torch.where(column == as_double(level), position, positions)
+            positions = torch.where(column.isnan(), missing, positions)
+        codes = (positions == torch.arange(self.widths[name])).double()
+        return torch.where(positions == NEWLY_MISSING, FAR_OUTSIDE, codes)
+
+
+def positions_of_levels(encoder, name):
+    """Positions of the levels of a column among its output columns.
+
+    Returns
+    -------
+    levels : dict of str to int or of numbers to int
+        Positions of the levels.
+    missing : int
+        Position of a missing value.
+    unknown : int
+        Position of any other level.
+    """
+    if name in encoder._buckets:
+        raise ValueError(
+            f"Column {name!r} cannot be exported, because its levels are hashed, which ONNX "
+            "cannot do. Use high_cardinality='infrequent', or drop the column."
+        )
+    levels, unknown = encoder.positions(name)
+    missing = levels.pop(None, NEWLY_MISSING)
+    are_text = {isinstance(level, str) for level in levels}
+    are_numbers = all(isinstance(level, (str, Real, np.bool_)) for level in levels)
+    is_time = encoder._levels[encoder.names.index(name)].dtype.kind in "mM"
+    if is_time or not are_numbers or len(are_text) > 1:
+        raise ValueError(
+            f"Column {name!r} cannot be exported, because its categories are neither all text nor "
+            "all numbers. Convert them to text, or do not treat the column as categories."
+        )
+    return levels, missing, unknown
+
+
+def days_since(origin, column, unit):
+    """Days since an origin, NaN for missing values, from the integers of dates or durations."""
+    if np.isnat(origin):  # fit has only seen missing values
+        return torch.full_like(column, torch.nan, dtype=torch.float64)
+    origin = origin.astype(unit)
+    days = (column - int(origin.astype(np.int64))).double() / as_double(DAY / one_of(unit))
+    return torch.where(column == NAT, torch.nan, days)
+
+
+def one_of(unit):
+    """Duration of one step of a dtype of dates or durations."""
+    return np.timedelta64(1, np.datetime_data(unit))
 
 
 def as_double(number):
@@ -282,13 +369,10 @@ def exportable(detector, reconstruction=False):
     reconstruct = None
     if isinstance(detector, BaseDetector):
         detector._check_score_type()
-        ensemble = copy_net(detector.net_).module_.cpu().requires_grad_(False)
-        score = EnsembleScore(ensemble)
+        score = EnsembleScore(copy_net(detector.net_).module_.cpu().requires_grad_(False))
         if reconstruction:
             detector._check_kind("reconstruct", "inlier")
-
-            def reconstruct(x):
-                return ensemble.reconstruct(x, "inlier")
+            reconstruct = score.reconstruct
     else:
         score = score_module(detector)
         if reconstruction:

@@ -57,12 +57,14 @@ def to_onnx(detector: Any, path: str | os.PathLike, *, reconstruction: bool = Fa
     Notes
     -----
     The input "X" has shape (n_samples, n_features). It is float32, or float64 for a
-    KNeighborsDetector and a DensityDetector. A TabularDetector has one input of shape
-    (n_samples, 1) for each column, with the name of the column, or "x0", "x1", ... if it has none:
+    KNeighborsDetector, a DensityDetector, and a detector with networks if a column is so far from
+    zero that float32 would lose its digits. A TabularDetector has one input of shape (n_samples, 1)
+    for each column, with the name of the column, or "x0", "x1", ... if it has none:
 
     - float64 for numbers and booleans, with NaN for missing values;
-    - int64 for dates and durations, counted in the unit of the training table, since 1970 for
-      dates. The lowest int64 is a missing value, as in numpy;
+    - int64 for dates and durations, also for text that contains dates, since 1970 for dates. The
+      metadata of the file contain the unit as a dtype of numpy, such as "datetime64[s]", by the
+      name of the column. The lowest int64 is a missing value, as in numpy;
     - string for text and categories, with an empty string for missing values.
 
     The outputs "score" and "decision", of shape (n_samples,) and float64, are the values of
@@ -72,8 +74,8 @@ def to_onnx(detector: Any, path: str | os.PathLike, *, reconstruction: bool = Fa
     Scores agree with `score_samples` up to the rounding of float32. Unlike those of
     `score_samples`, their last bits can depend on the other rows.
 
-    Nothing is checked. A row with NaN, or so far from the training rows that a score overflows,
-    gets a score that is NaN or infinite, or has no meaning.
+    A row whose score overflows has the lowest score, -3.4e38, as in `score_samples`. Nothing else
+    is checked: the score of a row that `score_samples` rejects has no meaning.
 
     Examples
     --------
@@ -130,6 +132,9 @@ def onnx_model(detector, reconstruction=False):
         node.input[:] = [new_names.get(name, name) for name in node.input]
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n_samples"
+    for one in inputs:
+        if one.unit is not None:
+            model.metadata_props.add(key=one.name, value=str(one.unit))
     if look_ups:
         nodes = [*look_ups, *model.graph.node]
         del model.graph.node[:]

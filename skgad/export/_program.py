@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.functional import pad
 from torch.overrides import TorchFunctionMode
 
 from ._modules import exportable
@@ -33,11 +34,12 @@ def count_below(bounds: Tensor, values: Tensor) -> Tensor:
         Values to look up.
     """
     n_bounds = bounds.shape[-1]
+    n_steps = n_bounds.bit_length()
+    bounds = pad(bounds, (0, 2**n_steps - 1 - n_bounds), value=torch.inf)
     count = torch.zeros_like(values, dtype=torch.long)
-    for step in (1 << k for k in reversed(range(n_bounds.bit_length()))):
-        further = count + step
-        last = bounds.gather(-1, further.clamp(max=n_bounds) - 1)
-        count = torch.where((further <= n_bounds) & (last < values), further, count)
+    for step in (2**k for k in reversed(range(n_steps))):
+        is_below = bounds.gather(-1, count + (step - 1)) < values
+        count = torch.where(is_below, count + step, count)
     return count
 
 

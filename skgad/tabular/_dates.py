@@ -46,9 +46,16 @@ class Cycle:
 
     def encode(self, dates):
         """Return sine and cosine as an array of shape (n_rows, 2), NaN where a date is missing."""
-        days = (dates - EPOCHS[self.name]) / DAY
-        angle = 2 * np.pi * np.mod(days / PERIODS[self.name], 1)
-        return np.column_stack([np.sin(angle), np.cos(angle)])
+        return np.column_stack(self.encode_days((dates - EPOCHS[self.name]) / DAY))
+
+    def encode_days(self, days, xp=np):
+        """Return sine and cosine of days since the epoch; `xp` is torch for tensors."""
+        # Not Python numbers, which an export of tensors would round to float32.
+        period, turn = (
+            xp.asarray(number, dtype=xp.float64) for number in (PERIODS[self.name], 2 * np.pi)
+        )
+        angle = turn * xp.remainder(days / period, 1)
+        return xp.sin(angle), xp.cos(angle)
 
     def shift(self, days, origin, codes):
         """Shift dates, in days from an origin, to the closest ones with the phase of the codes."""

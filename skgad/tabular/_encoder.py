@@ -324,7 +324,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         too_large = {*self._numbers.beyond_float32(columns)}
         groups = {name: group for name, group in self.feature_groups_.items() if name in too_large}
         check_overflow(encoded, groups)
-        limit = np.sqrt(np.finfo(self.dtype).max) / SQUARES_MARGIN
+        limit = self._largest_code()
         return np.clip(encoded, -limit, limit, out=encoded)
 
     def inverse_transform(self, X: MatrixLike) -> Table:
@@ -436,6 +436,10 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 f"Column {name!r} contained text with dates during fit, but now {error}. If it "
                 "contains categories, list it in categorical_features."
             ) from error
+
+    def _largest_code(self):
+        """Absolute value to which codes are clipped."""
+        return np.sqrt(np.finfo(self.dtype).max) / SQUARES_MARGIN
 
     def _chosen_cycles(self):
         """Value of `date_cycles`, checked."""
