@@ -145,7 +145,7 @@ def test_dask_repeats_the_tasks_of_a_worker_that_dies(names):
 def test_ray_repeats_the_batches_of_a_worker_that_dies(names):
     ray = installed("ray")
     exec(DEADLY_SCORE, names)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
     try:
         run("Ray", names)
     finally:
