@@ -210,7 +210,8 @@ def test_mlflow_registers_loads_and_serves_a_detector(names, folder):
     np.testing.assert_array_equal(scorer.predict(X), expected)
 
     port = free_port()
-    command = shlex.split(blocks("MLflow", "bash")[0].splitlines()[-1].replace("5001", str(port)))
+    (code,) = blocks("MLflow", "bash")
+    command = shlex.split(code.strip().splitlines()[-1].replace("5001", str(port)))
     uri = {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     with (folder / "server.log").open("w") as log:
