@@ -7,6 +7,7 @@ ORDER = [
     "plot_breast_cancer.py",
     "plot_mixed_table.py",
     "plot_search.py",
+    "plot_stream.py",
     "plot_in_scikit_learn.py",
     "plot_decision_boundary.py",
     "plot_waldo.py",
