@@ -74,7 +74,7 @@ def measure(n_rows):
     import torch
     from pyarrow import parquet
 
-    from skgad import Autoencoder
+    import skgad
     from skgad.tables import ParquetTable, score_batches
 
     torch.set_num_threads(1)
@@ -84,7 +84,7 @@ def measure(n_rows):
         write_rows(path, n_rows)
         write_rows(train_path, n_train)
         with Measured() as fit:
-            detector = Autoencoder(n_members=1, device="cpu", random_state=0)
+            detector = skgad.Autoencoder(n_members=1, device="cpu", random_state=0)
             detector.fit(ParquetTable(train_path))
         n_flagged, schema = 0, pa.schema({"score": pa.float64()})
         writer = parquet.ParquetWriter(Path(folder) / "scores.parquet", schema)
