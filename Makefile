@@ -4,6 +4,7 @@
 #   make test          linters, type checks, tests and doctests
 #   make lint          linters and type checks alone
 #   make pytest        tests and doctests alone; TESTS=tests/cli selects some
+#   make fuzz          draw FUZZ_EXAMPLES=10000 odd inputs, some minutes on one core
 #   make doc           build the documentation in doc/_build/html and look at it in a browser
 #   make gpu           test and measure the detectors on a GPU; DEVICE=cpu tries the script
 #   make golden        update the reference scores of the tests
@@ -19,6 +20,7 @@ VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 DEVICE ?= cuda
 TEST_EXTRAS ?= test integrations
+FUZZ_EXAMPLES ?= 10000
 BIN := $(VENV)/bin
 
 # Without a network, packages come from this folder: see "GPU" in benchmarks/README.md.
@@ -28,7 +30,7 @@ FROM_WHEELS := $(if $(wildcard $(WHEELS)/*.whl),--no-index --find-links $(WHEELS
 # The networks are small, and torch is slower with two threads than with one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint pytest doc gpu golden format dist test-oldest test-newest test-sdist clean
+.PHONY: demo test lint pytest fuzz doc gpu golden format dist test-oldest test-newest test-sdist clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py
@@ -44,6 +46,9 @@ lint: $(VENV)/.test
 
 pytest: $(TEST_EXTRAS:%=$(VENV)/.%)
 	$(BIN)/python -m pytest $(TESTS)
+
+fuzz: $(TEST_EXTRAS:%=$(VENV)/.%)
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest $(or $(TESTS),tests/fuzz)
 
 doc: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html doc doc/_build/html

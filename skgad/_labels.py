@@ -45,7 +45,10 @@ def check_known_labels(
     if labels is None:
         return np.zeros(n_samples, np.int8)
     reject_masked(labels, "labels")
-    labels = np.asarray(labels)
+    try:
+        labels = np.asarray(labels)
+    except ValueError as error:
+        raise ValueError("labels must be one-dimensional, but some of them are lists.") from error
     if labels.shape not in ((n_samples,), (n_samples, 1)):
         raise ValueError(
             f"labels must be one-dimensional with one label for each of the {n_samples} rows, but "

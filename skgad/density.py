@@ -34,6 +34,9 @@ MAX_CODE = 1e150
 #: Number of rows that are sampled at once.
 BLOCK_ROWS = 256
 
+#: Number of rows that are scored at a time.
+SCORED_ROWS = 64
+
 
 def default_mixture(X):
     """Gaussian mixture with about 50 distinct rows for each of up to 20 components."""
@@ -295,10 +298,17 @@ class DensityDetector(ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEsti
 
 
 def _log_densities(estimator, codes):
-    """Finite log-densities of encoded rows."""
+    """Finite log-densities of encoded rows.
+
+    Matrix products of other shapes have other last bits. Blocks of the same size, the last one
+    filled up with its last row, give each row the same bits whatever the other rows are.
+    """
+    n_rows = len(codes)
+    codes = np.pad(codes, [(0, -n_rows % SCORED_ROWS), (0, 0)], mode="edge")
+    blocks = np.split(codes, len(codes) // SCORED_ROWS)
     with np.errstate(over="ignore"):  # squares of rows that are extremely far away
-        scores = np.asarray(estimator.score_samples(codes), dtype=np.float64)
-    return np.maximum(scores, MIN_LOG_DENSITY)
+        scores = np.concatenate([estimator.score_samples(block) for block in blocks])
+    return np.maximum(scores[:n_rows].astype(np.float64), MIN_LOG_DENSITY)
 
 
 def _seed(generator):

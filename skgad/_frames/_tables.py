@@ -143,8 +143,8 @@ def schema_of(X):
     -------
     schema : Schema
         An object whose ``make_table(columns)`` makes tables of this type from arrays such as those
-        of :func:`read_columns`. Floats in a column of integers are rounded and clipped to the range
-        of its dtype.
+        of :func:`read_columns`. Floats are clipped to the range of the dtype of a column, and
+        rounded if it is one of integers.
     """
     return library_of(X).Schema(X)
 

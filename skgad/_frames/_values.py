@@ -8,6 +8,12 @@ from numbers import Real
 
 import numpy as np
 
+#: Names that PyArrow has for dtypes of numpy.
+ARROW_FLOATS = {"halffloat": "float16", "float": "float32"}
+
+#: Digits and decimal places in the name of a dtype of polars or PyArrow.
+DECIMAL = re.compile(r"decimal\d*\((?:precision=)?(\d+), (?:scale=)?(-?\d+)\)")
+
 
 def is_missing(values):
     """Mask of None, NaN, NaT and pandas.NA in an array."""
@@ -34,7 +40,13 @@ def infer_objects(values, name):
     if len(booleans) == len(types):
         return levels
     if not booleans and all(issubclass(one, (Real, Decimal)) for one in types):
-        return levels.astype(np.float64)
+        try:
+            return levels.astype(np.float64)
+        except OverflowError as error:
+            raise ValueError(
+                f"Column {name!r} contains an integer beyond the range of float64. Correct the "
+                "value, or replace it by a missing value."
+            ) from error
     if all(one is dt.date for one in types):
         return levels.astype("datetime64[D]")
     if all(issubclass(one, dt.date) for one in types) and not any(map(has_time_zone, levels)):
@@ -83,11 +95,23 @@ def unsupported_dtype(name, dtype):
 
 
 def round_to_dtype(values, dtype):
-    """Round floats and clip them to the range of `dtype` if it is an integer dtype."""
-    integer = re.match(r"u?int\d+", str(dtype).lower())
-    if values.dtype.kind != "f" or not integer:
+    """Clip floats to the range of `dtype`, and round them if it is an integer dtype."""
+    name = str(dtype).lower()
+    if values.dtype.kind != "f":
         return values
-    limits = np.iinfo(integer[0])
+    if decimal := DECIMAL.match(name):
+        digits, places = map(int, decimal.groups())
+        largest = min(
+            10.0 ** (digits - places) - 10.0**-places, np.nextafter(10.0 ** (digits - places), 0)
+        )
+        return np.clip(values, -largest, largest)
+    number = re.match(r"(u?int|float)\d+", ARROW_FLOATS.get(name, name))
+    if not number:
+        return values
+    if number[1] == "float":
+        largest = float(np.finfo(number[0]).max)
+        return np.clip(values, -largest, largest)
+    limits = np.iinfo(number[0])
     largest = float(limits.max)
     if largest > limits.max:  # 2**63 - 1 and 2**64 - 1 are rounded up to floats out of range
         largest = np.nextafter(largest, 0)

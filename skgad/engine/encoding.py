@@ -243,9 +243,8 @@ def check_columns(name, table, names):
     if isinstance(table, Items) or table.dtype == np.uint8:
         return
     n_rows = max(100, min(MAX_ROWS, MAX_VALUES // table.shape[1]))
-    sample = table[:: -(-table.shape[0] // n_rows)]
+    sample = table[:: -(-table.shape[0] // n_rows)].astype(np.float64)
     if not sparse.issparse(table):
-        sample = sample.astype(np.float64)
         if dwarfed := dwarfed_columns(table, sample, names):
             warn(dwarfed_message(dwarfed))
     if name is not None:

@@ -166,9 +166,9 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
                 "n_neighbors."
             )
         distances, _ = neighbors.kneighbors()
-        train_scores = -distances[:, -1].astype(np.float64)
-        self.neighbors_, self.train_scores_ = neighbors, train_scores
-        self.offset_ = self._threshold(train_scores)
+        train_scores = np.maximum(-distances[:, -1].astype(np.float64), -MAX_DISTANCE)
+        offset = self._threshold(train_scores)
+        self.neighbors_, self.train_scores_, self.offset_ = neighbors, train_scores, offset
         return self
 
     def score_samples(self, X: MatrixLike) -> FloatArray:

@@ -59,7 +59,7 @@ def build(networks: Networks, name: str, kind: str, *widths: int) -> Any:
             f"{type(networks).__name__} does not have. Add a method {kind!r} or {name!r} to the "
             "class, or use MLP or ConvNet."
         )
-    return method(*widths)
+    return method(*map(int, widths))  # True is 1 to the checks of parameters
 
 
 def image_shape(networks: Networks | None) -> tuple[int, int, int] | None:

@@ -46,6 +46,8 @@ class Cycle:
 
     def encode(self, dates):
         """Return sine and cosine as an array of shape (n_rows, 2), NaN where a date is missing."""
+        if dates.dtype.kind != "M":  # a column without any value has other dtypes, too
+            return np.full((len(dates), 2), np.nan)
         return np.column_stack(self.encode_days((dates - EPOCHS[self.name]) / DAY))
 
     def encode_days(self, days, xp=np):

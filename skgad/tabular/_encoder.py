@@ -1,5 +1,6 @@
 """Encoding of mixed tables as numbers, and decoding."""
 
+from copy import copy
 from numbers import Integral
 from typing import Any, Literal, Self
 
@@ -258,6 +259,12 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             If little can be learned from a column of text, because nearly all of its values are
             different, or from a column of numbers, because one of them dwarfs the others.
         """
+        learned = copy(self)._learn(X)  # if this fails, an earlier fit stays as it is
+        self.__dict__ = vars(learned)
+        return self
+
+    def _learn(self, X):
+        """Set the fitted attributes."""
         X = self._check_table(X, reset=True)
         names = _check_feature_names_in(self)
         columns, self._text_dates = self._find_text_dates(X, names)

@@ -174,7 +174,8 @@ class Buckets:
             text = level if isinstance(level, str) else repr(float(level))
         except TypeError:  # such as a date or an interval
             text = str(level)
-        return murmurhash3_32(text, positive=True) % self.n_buckets
+        code = text.encode("utf-8", "surrogatepass")
+        return murmurhash3_32(code, positive=True) % self.n_buckets
 
 
 def warn_of_keys(columns):
