@@ -94,3 +94,15 @@ def test_too_few_rows_are_rejected_and_an_earlier_fit_is_kept():
         detector.fit(X[:5, :2])
     assert_same_bits(detector.score_samples(X), before)
     assert detector.n_features_in_ == 4
+
+
+@pytest.mark.parametrize("n_features", [3, 40])  # searched by a tree and by brute force
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_score_of_a_row_does_not_depend_on_the_other_rows(n_features, dtype):
+    X = np.random.default_rng(0).normal(size=(300, n_features)).astype(dtype)
+    detector = KNeighborsDetector().fit(X)
+    rows = np.random.default_rng(1).normal(size=(200, n_features)).astype(dtype)
+    scores = detector.score_samples(rows)
+    one_by_one = np.concatenate([detector.score_samples(row[None]) for row in rows])
+    np.testing.assert_array_equal(scores, one_by_one)
+    np.testing.assert_array_equal(detector.score_samples(X), detector.train_scores_)

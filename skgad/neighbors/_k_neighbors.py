@@ -6,9 +6,10 @@ from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import get_tags
+from sklearn.utils import gen_batches, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._frames import fill_masked
@@ -19,6 +20,9 @@ from .._typing import FloatArray, MatrixLike
 #: A row is a training row if its nearest neighbor is this close, relative to the last neighbor.
 #: Matrix products and transformers such as PCA round, so equal rows may have a distance above 0.
 SAME_ROW_TOLERANCE = 1e-5
+
+#: Number of differences between values that are computed at once.
+MAX_DIFFERENCES = 1_000_000
 
 #: Distance of rows that are so far away that the squared distance overflows.
 MAX_DISTANCE = float(np.sqrt(np.finfo(np.float64).max))
@@ -165,7 +169,7 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
                 f"rows, but X has n_samples={neighbors.n_samples_fit_}. Pass more rows or decrease "
                 "n_neighbors."
             )
-        distances, _ = neighbors.kneighbors()
+        distances = distances_to_neighbors(neighbors, None, self.n_neighbors)
         train_scores = np.maximum(-distances[:, -1].astype(np.float64), -MAX_DISTANCE)
         offset = self._threshold(train_scores)
         self.neighbors_, self.train_scores_, self.offset_ = neighbors, train_scores, offset
@@ -186,7 +190,7 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n_neighbors = self.neighbors_.n_neighbors
-        distances, _ = self.neighbors_.kneighbors(fill_masked(X), n_neighbors + 1)
+        distances = distances_to_neighbors(self.neighbors_, fill_masked(X), n_neighbors + 1)
         scores = distances_to_scores(distances).astype(np.float64, copy=False)
         return np.maximum(scores, -MAX_DISTANCE)
 
@@ -209,6 +213,27 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self._index()).input_tags
         return tags
+
+
+def distances_to_neighbors(neighbors, X, n_neighbors):
+    """Sorted distances to the nearest training rows, without the row itself if X is None.
+
+    Euclidean distances of dense rows are computed anew: those of a search by brute force have other
+    last bits if other rows are searched at the same time.
+    """
+    distances, indices = neighbors.kneighbors(X, n_neighbors)
+    train = neighbors._fit_X
+    rows = train if X is None else X
+    if neighbors.effective_metric_ != "euclidean" or sparse.issparse(train) or sparse.issparse(X):
+        return distances
+    rows, train = np.asarray(rows, dtype=np.float64), np.asarray(train, dtype=np.float64)
+    n_rows = max(1, MAX_DIFFERENCES // (n_neighbors * train.shape[1]))
+    with np.errstate(over="ignore"):
+        parts = [
+            np.sqrt(np.square(rows[batch, None] - train[indices[batch]]).sum(axis=-1))
+            for batch in gen_batches(len(rows), n_rows)
+        ]
+    return np.sort(np.concatenate(parts), axis=1)
 
 
 def distances_to_scores(distances, where=np.where):

@@ -17,19 +17,13 @@ from skgad.density import DensityDetector
 from skgad.ensemble import DetectorEnsemble
 from skgad.neighbors import KNeighborsDetector
 
-
-def neighbors(n_neighbors):
-    """Distances by matrix products, which are the default for few rows, have other last bits."""
-    return KNeighborsDetector(n_neighbors, algorithm="kd_tree")
-
-
 BASELINES = {
-    "KNeighborsDetector": lambda: neighbors(2),
+    "KNeighborsDetector": lambda: KNeighborsDetector(2),
     "DensityDetector": lambda: DensityDetector(random_state=0),
-    "DetectorEnsemble": lambda: DetectorEnsemble([neighbors(2), DensityDetector()]),
-    "ConformalDetector": lambda: ConformalDetector(neighbors(2), random_state=0),
+    "DetectorEnsemble": lambda: DetectorEnsemble([KNeighborsDetector(2), DensityDetector()]),
+    "ConformalDetector": lambda: ConformalDetector(KNeighborsDetector(2), random_state=0),
     "ensemble of networks": lambda: DetectorEnsemble(
-        [tiny("Autoencoder", max_epochs=1), neighbors(1)]
+        [tiny("Autoencoder", max_epochs=1), KNeighborsDetector(1)]
     ),
 }
 
@@ -183,10 +177,10 @@ def test_a_fit_that_fails_leaves_the_earlier_one(detector, train):
 TABULAR = {
     "Autoencoder": lambda: tiny("Autoencoder", max_epochs=1),
     "ALAD": lambda: tiny("ALAD", max_epochs=1, encoding="auto"),
-    "neighbors": lambda: neighbors(1),
+    "neighbors": lambda: KNeighborsDetector(1),
     "density": DensityDetector,
-    "conformal": lambda: ConformalDetector(neighbors(1), random_state=0),
-    "ensemble": lambda: DetectorEnsemble([neighbors(1), DensityDetector()]),
+    "conformal": lambda: ConformalDetector(KNeighborsDetector(1), random_state=0),
+    "ensemble": lambda: DetectorEnsemble([KNeighborsDetector(1), DensityDetector()]),
 }
 
 
@@ -226,12 +220,12 @@ def test_any_mixed_table_gives_finite_scores_or_a_reason(name, tables):
 def test_any_labels_give_probabilities_or_a_reason(train, labels, alpha, method):
     X = train.build()
     labels = labels[: length(X)]
-    detector = CalibratedDetector(neighbors(1), method=method)
+    detector = CalibratedDetector(KNeighborsDetector(1), method=method)
     if attempt(detector.fit, X, labels=labels) is not REJECTED:
         probabilities = attempt(detector.predict_proba, X)
         assert np.isfinite(probabilities).all()
         np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    detector = ConformalDetector(neighbors(1), alpha=alpha, random_state=0)
+    detector = ConformalDetector(KNeighborsDetector(1), alpha=alpha, random_state=0)
     if attempt(detector.fit, X) is not REJECTED:
         p_values = attempt(detector.p_values, X)
         assert ((0 < p_values) & (p_values <= 1)).all()
