@@ -106,3 +106,11 @@ def test_the_score_of_a_row_does_not_depend_on_the_other_rows(n_features, dtype)
     one_by_one = np.concatenate([detector.score_samples(row[None]) for row in rows])
     np.testing.assert_array_equal(scores, one_by_one)
     np.testing.assert_array_equal(detector.score_samples(X), detector.train_scores_)
+
+
+def test_the_detector_keeps_the_training_rows_if_the_array_changes():
+    X = np.random.default_rng(0).normal(size=(50, 20))
+    detector = KNeighborsDetector().fit(X)
+    rows, expected = X.copy(), detector.score_samples(X)
+    X[:] = 1e200
+    np.testing.assert_array_equal(detector.score_samples(rows), expected)

@@ -162,7 +162,9 @@ class KNeighborsDetector(ThresholdMixin, OutlierMixin, BaseEstimator):
         self : object
             The fitted detector. If `fit` raises an error, the results of an earlier `fit` are kept.
         """
-        neighbors = self._index().fit(fill_masked(X))
+        X = fill_masked(X)
+        # A copy, because the index would change with the array of the user.
+        neighbors = self._index().fit(X.copy() if isinstance(X, np.ndarray) else X)
         if neighbors.n_samples_fit_ <= self.n_neighbors:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} requires at least {self.n_neighbors + 1} training "
