@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     exit_code : int
         0 after success, 2 after an error, 130 after Ctrl-C or 143 after SIGTERM.
     """
-    progress = Progress(enabled=sys.stderr.isatty())
+    progress = Progress(enabled=sys.stderr.isatty(), occasional=True)
     verbose = False
     try:
         with one_line_warnings(), orderly_termination():

@@ -72,7 +72,7 @@ def make_detector(
     if "random_state" in valid:
         params.setdefault("random_state", random_state)
     if "callbacks" in valid:
-        params.setdefault("callbacks", [TrainingProgress(progress.enabled)])
+        params.setdefault("callbacks", [TrainingProgress(progress.enabled, progress.occasional)])
     for param, value in params.items():
         prefix = "" if param.startswith("encoder__") else "detector__"
         try:

@@ -1,6 +1,7 @@
 """Messages to the user, all on stderr: errors, warnings and progress."""
 
 import sys
+import time
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,17 +11,26 @@ class CommandError(Exception):
     """An error that the user can fix, reported in one line without a traceback."""
 
 
+#: Seconds between two lines of progress if stderr is not a terminal.
+SECONDS_BETWEEN_LINES = 60.0
+
+
 class Progress:
     """A line on stderr that shows the current step and is overwritten by the next one.
 
     Parameters
     ----------
     enabled : bool, default=False
-        Whether anything is shown.
+        Whether each step is shown.
+    occasional : bool, default=False
+        Whether the current step is shown as a line of its own once a minute, if `enabled` is False.
+        For files and services, in which lines cannot be overwritten.
     """
 
-    def __init__(self, enabled: bool = False):
+    def __init__(self, enabled: bool = False, occasional: bool = False):
         self.enabled = enabled
+        self.occasional = occasional
+        self.last_line_ = time.monotonic()
 
     def update(self, text: str) -> None:
         """Replace the line."""
@@ -33,10 +43,13 @@ class Progress:
     def _write(self, text, end):
         if self.enabled:
             print(f"\r{text:<72}", end=end, file=sys.stderr, flush=True)
+        elif self.occasional and time.monotonic() - self.last_line_ >= SECONDS_BETWEEN_LINES:
+            print_message(text)
+            self.last_line_ = time.monotonic()
 
     def __getstate__(self):
         """Disable progress in saved models."""
-        return {"enabled": False}
+        return {"enabled": False, "occasional": False}
 
 
 def print_message(text: str) -> None:

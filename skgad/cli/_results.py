@@ -35,7 +35,10 @@ def write_results(
     args: Namespace,
     progress: Progress,
 ) -> None:
-    """Score the rows of a table, write the results and print the evaluation."""
+    """Score the rows of a table, write the results and print the evaluation.
+
+    The reasons, which can take minutes, are added to results that have been written before.
+    """
     X = table[[*model["background"]]]
     progress.update(f"scoring {len(X)} rows")
     scores = -model["detector"].score_samples(X)
@@ -44,6 +47,7 @@ def write_results(
     results["anomaly_score"] = scores
     results["decision"] = np.where(is_outlier, "outlier", "inlier")
     if args.explain:
+        write_table(results, args.out)  # so that it is there if the reasons are interrupted
         reasons = find_reasons(
             model,
             X,

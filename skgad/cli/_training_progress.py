@@ -10,12 +10,12 @@ class TrainingProgress(Progress, Callback):
 
     Parameters
     ----------
-    enabled : bool, default=False
-        Whether anything is shown.
+    enabled, occasional : bool, default=False
+        See :class:`Progress`.
     """
 
-    def __init__(self, enabled: bool = False):
-        super().__init__(enabled)
+    def __init__(self, enabled: bool = False, occasional: bool = False):
+        super().__init__(enabled, occasional)
 
     def on_epoch_end(self, net, **kwargs):
         """Show the number of the epoch."""

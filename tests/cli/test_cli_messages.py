@@ -1,5 +1,6 @@
 """Progress on stderr, which also passes on Ctrl-C in the training."""
 
+import itertools
 import signal
 from contextlib import suppress
 
@@ -8,7 +9,7 @@ import pytest
 from cli_common import ALAD, DETECT, payments_folder, python_ctrl_c, saved, train
 from skorch.callbacks import PrintLog
 
-from skgad.cli import main
+from skgad.cli import _messages, main
 from skgad.cli._training_progress import TrainingProgress
 
 folder = pytest.fixture(payments_folder)
@@ -24,6 +25,15 @@ def test_progress_is_shown_on_stderr_but_not_by_a_saved_model(folder, capsys):
     detector = saved("model")["detector"].detector_
     detector.partial_fit(np.zeros((20, detector.n_features_in_), np.float32))
     assert capsys.readouterr().err == ""
+
+
+def test_progress_is_a_line_a_minute_without_a_terminal(folder, capsys, monkeypatch):
+    seconds = itertools.count(0, 25)
+    monkeypatch.setattr(_messages.time, "monotonic", lambda: next(seconds))
+    train(*ALAD, "--set", "max_epochs=9")
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 <= len(lines) <= 9
+    assert all(line.startswith("skgad: training") for line in lines[:-1])
 
 
 def test_ctrl_c_between_epochs_does_not_finish_the_training(folder, ctrl_c, monkeypatch):

@@ -3,9 +3,12 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
-from cli_common import detect, payments, payments_folder, saved, train
+from cli_common import FOREST, detect, payments, payments_folder, saved, train
 
+import skgad.cli._results
+from skgad.cli import main
 from skgad.inspection import explain
 
 folder = pytest.fixture(payments_folder)
@@ -42,3 +45,16 @@ def test_at_most_max_explained_outliers_are_explained(folder, capsys):
     assert capsys.readouterr().err.startswith(
         "skgad: warning: Only the 2 outliers with the highest scores are explained, out of 6"
     )
+
+
+def test_scores_are_kept_if_the_reasons_are_interrupted(folder, monkeypatch):
+    expected = detect("--ignore", "fraud", out="scores.csv")
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(skgad.cli._results, "find_reasons", interrupt)
+    argv = ["detect", "data.csv", "--out", "out.csv", "--ignore", "key", "--ignore", "fraud"]
+    assert main([*argv, *FOREST, "--explain"]) == 130
+    results = pd.read_csv("out.csv", dtype={"key": str})
+    pd.testing.assert_frame_equal(results, expected, check_dtype=False)
