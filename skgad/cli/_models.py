@@ -95,6 +95,8 @@ def load_model(path: Path) -> Model:
             ignored=content["ignored"],
         )
         make_trees_safe(model["detector"].detector_)
+        if len(model["background"]):  # a file that was made by hand may lack a part
+            model["detector"].score_samples(model["background"][:1])
     except Exception as error:  # any other object can be in such a file
         raise CommandError(
             f"{path} does not contain a model of 'skgad train', with a detector for tables and "

@@ -22,6 +22,14 @@ TIME_LIMIT = 120
 REJECTED = object()
 
 
+def temporary_folder(tmp_path_factory):
+    """Work in a temporary folder, because some parameters are paths."""
+    before = os.getcwd()
+    os.chdir(tmp_path_factory.mktemp("fuzz"))
+    yield
+    os.chdir(before)
+
+
 def fuzz(share):
     """Settings of a test that draws this share of the inputs."""
     checks = {"suppress_health_check": [*HealthCheck]}

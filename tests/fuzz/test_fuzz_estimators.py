@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pytest
 from common import DETECTORS, assert_same_bits, tiny
-from fuzz_common import REJECTED, attempt, fuzz
+from fuzz_common import REJECTED, attempt, fuzz, temporary_folder
 from fuzz_tables import Table, row, table_pairs
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from skgad.calibration import CalibratedDetector, ConformalDetector
 from skgad.density import DensityDetector
 from skgad.ensemble import DetectorEnsemble
 from skgad.neighbors import KNeighborsDetector
+
+folder = pytest.fixture(temporary_folder, scope="module", autouse=True)
 
 BASELINES = {
     "KNeighborsDetector": lambda: KNeighborsDetector(2),

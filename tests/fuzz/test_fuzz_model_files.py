@@ -118,6 +118,7 @@ edits = st.lists(st.tuples(st.integers(0, 10**6), odd_values), min_size=1, max_s
 @given(detector=models, edits=edits)
 @example(FOREST, [])
 @example(NETWORK, [])
+@example("--detector KNeighborsDetector", [(1702, "")])
 def test_a_model_file_made_by_hand_gives_results_or_one_line(capsys, detector, edits):
     files = {"data.csv": PAYMENTS, "model": edited(detector, edits)}
     results = run("score data.csv --model model --out out.csv", files, capsys)
