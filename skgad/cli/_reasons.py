@@ -20,6 +20,15 @@ REASON_COLUMNS = [
 ]
 
 
+def check_explainable(model: Model) -> None:
+    """Raise an error if there is nothing to compare outliers with."""
+    if len(model["background"]) == 0:
+        raise CommandError(
+            "Outliers are explained in comparison with training rows that are inliers, but the "
+            "detector found none. Train with a lower --contamination, or do not pass --explain."
+        )
+
+
 def find_reasons(
     model: Model,
     X: "pd.DataFrame",
@@ -61,11 +70,6 @@ def find_reasons(
         Values of each of `REASON_COLUMNS`: names of columns, or None, and their contributions, or
         NaN.
     """
-    if len(model["background"]) == 0:
-        raise CommandError(
-            "Outliers are explained in comparison with training rows that are inliers, but the "
-            "detector found none. Train with a lower --contamination, or do not pass --explain."
-        )
     by_score = np.argsort(-scores, kind="stable")
     outliers = by_score[is_outlier[by_score]]
     if len(outliers) > max_explained:

@@ -11,7 +11,7 @@ from ._formats import write_table
 from ._labels import print_evaluation
 from ._messages import CommandError, Progress, quote_names
 from ._models import Model
-from ._reasons import REASON_COLUMNS, find_reasons
+from ._reasons import REASON_COLUMNS, check_explainable, find_reasons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,8 @@ def write_results(
 
     The reasons, which can take minutes, are added to results that have been written before.
     """
+    if args.explain:
+        check_explainable(model)
     X = table[[*model["background"]]]
     progress.update(f"scoring {len(X)} rows")
     scores = -model["detector"].score_samples(X)

@@ -142,6 +142,11 @@ detectors = st.sampled_from([FOREST, FOREST, NEIGHBORS, NETWORK])
 @example((b"\n", []), [], FOREST)
 @example((b"a,b\n" + 9 * b"1,x\n2,y\n", []), ["--explain"], NETWORK)
 @example((b"a,b\n1,1e308\n2,-1e308\n3,1\n", []), [], FOREST)
+@example(
+    (b"a,b,c\n" + 3 * b"0,0,0\n0,0,1\n1,0,0\na,0,0\n", []),
+    ["--explain"],
+    "--detector IsolationForest --set n_estimators=2",
+)
 def test_any_csv_file_gives_results_or_one_line(capsys, file, options, detector):
     content, arguments = file
     command = ["detect", "data.csv", "--out", "out.csv", *detector.split(), *arguments, *options]
