@@ -260,6 +260,8 @@ class ConformalDetector(BaseThresholdDetector):
         if isinstance(self.cv, Integral):
             cv = KFold(self.cv, shuffle=True, random_state=rng)
         folds = list(cv.split(np.zeros((n_normal, 1))))
+        if not folds:
+            raise ValueError(f"cv={self.cv!r} has no folds. Pass a number of folds, or a splitter.")
         held_out = np.concatenate([test for _, test in folds])
         if len(np.unique(held_out)) < len(held_out):
             raise ValueError(

@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from collections import Counter
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib import import_module
 from numbers import Integral, Real
@@ -133,6 +134,17 @@ def read_state(path):
         raise UnreadableFileError(f"{path} contains other things than numbers and text.") from error
 
 
+@contextmanager
+def made_by_hand_explained(path):
+    """Replace errors about the content of a file, which only one made by hand can have."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} does not contain the state of a training. {REMEDY}") from error
+
+
 class SaveTraining(Callback):
     """Restore the state of a training at its beginning, and save it during the training.
 
@@ -163,21 +175,24 @@ class SaveTraining(Callback):
         self.file, self.fingerprint, self.seeds = file, fingerprint, seeds
         self.saved, self.was_over = file.read(), False
         if self.saved is not None:
-            check_same_training(file.path, self.saved["fingerprint"], fingerprint)
-            if has_seed:
-                drawn = {"random_state, by the seeds that it gives,": str(seeds)}
-                known = {name: str(self.saved["seeds"]) for name in drawn}
-                check_same_training(file.path, known, drawn)
-            self.seeds = self.saved["seeds"]
+            with made_by_hand_explained(file.path):
+                check_same_training(file.path, self.saved["fingerprint"], fingerprint)
+                saved_seeds = [check_scalar(seed, "seed", int) for seed in self.saved["seeds"]]
+                if has_seed:
+                    drawn = {"random_state, by the seeds that it gives,": str(seeds)}
+                    known = dict.fromkeys(drawn, str(saved_seeds))
+                    check_same_training(file.path, known, drawn)
+            self.seeds = saved_seeds
 
     def on_train_begin(self, net, **kwargs):
         """Go on from the state in the file."""
         if self.saved is not None:
-            check_same_networks(self.file.path, net, self.saved)
             n_before = len(net.history)
-            restore(net, self.saved)
+            with made_by_hand_explained(self.file.path):
+                check_same_networks(self.file.path, net, self.saved)
+                restore(net, self.saved)
+                self.was_over = self.saved["is_over"]
             n_done = len(net.history) - n_before
-            self.was_over = self.saved["is_over"]
             net.n_epochs_done_ = net.max_epochs if self.was_over else n_done
             self.saved = None  # it is as large as the training
         self._start_waiting(net)

@@ -142,6 +142,7 @@ def length(X):
 @example(("ALAD", {}), Numbers((17, 1), 1e6, -1e30, (), "sparse"), Numbers((4, 1)))
 @example(("ALAD", {"latent_dim": True}), Numbers((17, 2)), Numbers((4, 2)))
 @example(("ConformalDetector", {}), Numbers((6, 2), 1e30, container="float32"), Numbers((4, 2)))
+@example(("ConformalDetector", {"cv": []}), Numbers((6, 2)), Numbers((4, 2)))
 @example(("DensityDetector", {}), Numbers((15, 3)), Numbers((7, 3)))
 def test_any_numbers_and_parameters_give_finite_scores_or_a_reason(detector, train, new):
     detector, X_train, X = make_detector(*detector), train.build(), new.build()

@@ -178,6 +178,7 @@ def test_a_damaged_checkpoint_is_rejected_or_gives_the_same_bits(name, damage):
 @fuzz(share=0.01)
 @given(name=DETECTORS, damage=damages)
 @example("ALAD", ([(500_000, 1)], 1_000_000))
+@example("ALAD", ([(17655, 88)], 1_000_000))
 def test_a_damaged_checkpoint_with_a_valid_checksum_is_read_or_rejected(name, damage):
     content, _ = training(name)
     start, _, rest = content.partition(b"\n")
