@@ -11,8 +11,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 from cli_common import payments
-from fuzz_common import UNDAMAGED, damaged, damages, fuzz, is_sentence, time_limit
+from fuzz_common import (
+    UNDAMAGED,
+    damaged,
+    damages,
+    fuzz,
+    is_sentence,
+    temporary_folder,
+    time_limit,
+)
 from fuzz_tables import Table, table_pairs
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -22,6 +31,8 @@ from skgad.cli import main
 FOREST = "--detector IsolationForest --set n_estimators=2"
 NEIGHBORS = "--detector KNeighborsDetector"
 NETWORK = "--set max_epochs=1 --set n_members=1 --set latent_dim=2 --set auto_steps=2"
+
+folder = pytest.fixture(temporary_folder, scope="module", autouse=True)
 
 # ------------------------------------------------------------------------- what must hold
 
