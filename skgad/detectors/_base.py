@@ -8,7 +8,6 @@ from dataclasses import field
 from functools import partial
 from inspect import isabstract
 from numbers import Integral, Real
-from os import PathLike
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -163,7 +162,7 @@ class BaseDetector(
     n_iter_no_change: int | Literal["auto"] = "auto"
     warm_start: bool = False
     callbacks: list[Any] | None = None
-    checkpoint: str | PathLike[str] | Checkpoint | None = None
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None
     net_params: dict[str, Any] | None = None
     device: str | torch.device = "auto"
     random_state: RandomStateLike = None
@@ -200,7 +199,7 @@ class BaseDetector(
         "n_iter_no_change": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
-        "checkpoint": [str, PathLike, Checkpoint, None],
+        "checkpoint": [str, os.PathLike, Checkpoint, None],
         "net_params": [dict, None],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -794,7 +793,7 @@ class BaseDetector(
         """State of arrays and plain values, with that of the optimizer if `warm_start` is set."""
         state = dict(super().__getstate__())  # it may be the dict of the attributes itself
         state["net_params"] = replaced(self.net_params, torch.dtype, dtype_name)
-        if isinstance(self.checkpoint, PathLike):
+        if isinstance(self.checkpoint, os.PathLike):
             state["checkpoint"] = os.fspath(self.checkpoint)  # can be loaded on any system
         if "net_" not in state:
             return state

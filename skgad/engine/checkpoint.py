@@ -85,10 +85,10 @@ class TrainingFile:
             ) from error
 
     def read(self):
-        """State in the file, or in the previous one if the file is damaged; None if there is none.
+        """Read the state from the file, or from the previous file if the file is damaged.
 
-        If there is no file, a previous one is ignored, so that deleting the file is enough to
-        start anew.
+        The result is None if the file does not exist, even if the previous one does. So deleting
+        the file is enough to start anew.
         """
         if not self.path.exists():
             return None

@@ -79,9 +79,9 @@ def choose_cycles(name, dates, which):
     dates : ndarray of datetime64 of shape (n_samples,)
         The column, with NaT for missing values.
     which : "auto" or collection of {"day", "week", "year"}
-        "auto" is none if the column has at most two times of the day: dates at midnight in a time
-        zone with daylight saving time have two. Otherwise, it is those cycles of which the dates
-        cover more than one period.
+        "auto" stands for the cycles of which the dates cover more than one period. It stands for
+        no cycle if the column has at most two times of the day, as dates at midnight have in a
+        time zone with daylight saving time.
 
     Returns
     -------

@@ -119,7 +119,8 @@ class LevelEncoder:
         positions : dict
             Levels and their positions. None is a missing value.
         unknown : int
-            Position of all other levels: that of infrequent levels, or -1 if there is none.
+            Position of all other levels: that of the infrequent levels, or -1 if they have no
+            output column.
         """
         i, categories = self.names.index(name), self._one_hot.categories_
         rows = np.empty((len(categories[i]), len(categories)), dtype=object)
