@@ -7,17 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from common import assert_same_bits, fitted, state, table, tiny
+from common import DETECTORS, assert_same_bits, fitted, state, table, tiny
 from sklearn.ensemble import IsolationForest
 
 import skgad.tables
 from skgad import TabularDetector
-from skgad.engine.data import BatchLoader, StreamedRows
+from skgad.engine.data import BatchLoader, Rows, StreamedRows
 from skgad.tables import ParquetTable, score_batches
 
 pytest.importorskip("pyarrow", reason="reads Parquet files")
 
 NAMES = list("abcd")
+
+
+def streamed(table):
+    return StreamedRows(table, Rows(table.sample()))
 
 
 def numbers(n_rows=1000):
@@ -154,7 +158,7 @@ def floats(path, window=131_072):
 @pytest.mark.parametrize("n_rows", [2, 257, 1000])
 def test_an_epoch_of_windows_has_each_row_once(written, n_rows, batch_size):
     path = written(pd.DataFrame({"row": np.arange(float(n_rows))}))
-    loader = BatchLoader(StreamedRows(floats(path, window=250)), batch_size, shuffle=True)
+    loader = BatchLoader(streamed(floats(path, window=250)), batch_size, shuffle=True)
     with torch.random.fork_rng():
         batches = [rows[:, 0] for rows, _ in loader]
     assert len(batches) == len(loader)
@@ -166,7 +170,7 @@ def test_an_epoch_of_windows_has_each_row_once(written, n_rows, batch_size):
 
 def test_row_groups_and_rows_have_a_new_order_in_each_epoch(written):
     path = written(pd.DataFrame({"row": np.arange(1000.0)}))
-    loader = BatchLoader(StreamedRows(floats(path, window=200)), 50, shuffle=True)
+    loader = BatchLoader(streamed(floats(path, window=200)), 50, shuffle=True)
     with torch.random.fork_rng():
         first, second = (torch.cat([rows for rows, _ in loader])[:, 0] for _ in range(2))
     assert (first != second).float().mean() > 0.9
@@ -264,3 +268,13 @@ def test_mixed_columns_are_encoded_as_learned_from_a_sample(written, name, monke
     if name == "Autoencoder":
         assert detector.partial_fit(rows).detector_.n_iter_ == 3
         assert detector.reconstruct(rows).shape == frame.shape
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_trains_on_a_table_in_a_file(name, written):
+    X = numbers(100)
+    table = ParquetTable(written(X))
+    detector = tiny(name).fit(table)
+    scores = detector.score_samples(table)
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(scores, detector.score_samples(X))

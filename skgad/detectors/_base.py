@@ -359,7 +359,7 @@ class BaseDetector(
                 saver = SaveTraining(file, known, seeds, resume or self.random_state is not None)
                 seeds = saver.seeds
             all_rows = Rows(table, labels, device)
-            rows, held_out = all_rows if stream is None else StreamedRows(stream, device), None
+            rows, held_out = all_rows if stream is None else StreamedRows(stream, all_rows), None
             if self.early_stopping:
                 rows, held_out = all_rows.split(self.validation_fraction, seeds[0])
 

@@ -196,18 +196,20 @@ class StreamedRows(Dataset):
 
     Parameters
     ----------
-    table : ParquetTable
+    stream : ParquetTable
         Table whose batches are arrays of finite numbers.
-    device : str or torch.device, default="cpu"
-        Device of the tensors.
+    sample : Rows
+        Rows that stand for all rows where a game looks at all of them: `table` and `known_labels`
+        are theirs. Their device is that of the tensors.
     """
 
-    def __init__(self, table, device="cpu"):
-        self.table = table
-        self.device = torch.device(device)
+    def __init__(self, stream, sample):
+        self.stream = stream
+        self.table, self.known_labels = sample.table, sample.known_labels
+        self.device = sample.device
 
     def __len__(self):
-        return len(self.table)
+        return len(self.stream)
 
     def batches(self, batch_size, own_order):
         """Mini-batches of one epoch, with as many rows as those of :class:`BatchLoader`.
@@ -216,7 +218,7 @@ class StreamedRows(Dataset):
         are shuffled. Up to a mini-batch of rows waits for the next window.
         """
         waiting = None
-        for window in self.table.shuffled(lambda n: np.atleast_2d(permutations(n).numpy())[0]):
+        for window in self.stream.shuffled(lambda n: np.atleast_2d(permutations(n).numpy())[0]):
             parts = [window] if waiting is None else [waiting, window]
             rows = np.concatenate(parts, dtype=np.float32)
             n_taken = max(0, (len(rows) - 2) // batch_size * batch_size)
