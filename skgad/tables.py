@@ -127,6 +127,13 @@ class ParquetTable:
         """Return the number of rows."""
         return self.shape[0]
 
+    def __array__(self, *args, **kwargs):
+        """Raise an error that says what to pass to an estimator that needs the whole table."""
+        raise TypeError(
+            "A ParquetTable is not in memory. Only TabularDetector and the detectors of skgad with "
+            "networks read it in parts. Pass some of its rows, table.sample(), instead."
+        )
+
     def map(self, function: Callable[[Any], Any]) -> Self:
         """Apply a function to each batch when it is read.
 

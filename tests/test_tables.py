@@ -12,7 +12,10 @@ from sklearn.ensemble import IsolationForest
 
 import skgad.tables
 from skgad import TabularDetector
+from skgad.calibration import ConformalDetector
+from skgad.density import DensityDetector
 from skgad.engine.data import BatchLoader, Rows, StreamedRows
+from skgad.neighbors import KNeighborsDetector
 from skgad.tables import ParquetTable, score_batches
 
 pytest.importorskip("pyarrow", reason="reads Parquet files")
@@ -278,3 +281,19 @@ def test_every_detector_trains_on_a_table_in_a_file(name, written):
     scores = detector.score_samples(table)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(scores, detector.score_samples(X))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KNeighborsDetector(),
+        DensityDetector(),
+        ConformalDetector(IsolationForest(), alpha=0.2),
+        IsolationForest(),
+    ],
+)
+def test_estimators_that_need_the_whole_table_say_what_to_pass(estimator, written):
+    table = ParquetTable(written(numbers(50)))
+    with pytest.raises(TypeError, match=r"not in memory.*Pass some of its rows, table.sample\(\)"):
+        estimator.fit(table)
+    estimator.fit(table.sample())
